@@ -1,0 +1,2 @@
+//! The root side of socketd.
+pub mod runtime;
