@@ -31,6 +31,12 @@ impl<'a> Reader<'a> {
         self.rest.len()
     }
 
+    /// The bytes not yet read, without reading them.
+    #[must_use]
+    pub fn rest(&self) -> &'a [u8] {
+        self.rest
+    }
+
     /// How fields of a later version are treated.
     #[must_use]
     pub fn unknown(&self) -> Unknown {

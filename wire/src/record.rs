@@ -219,14 +219,18 @@ impl FieldReader {
         Ok(Some((tag, reader.part(length)?)))
     }
 
-    /// Reads a known field's value: all of it, and not its default.
+    /// Reads a known field's value: all of it, and not the encoding of its default.
+    ///
+    /// A record of which only fields of a later version are set reads as its default, yet its
+    /// bytes are not the default's: such a field is passed over like any other unknown one.
     ///
     /// # Errors
     /// What is wrong with the bytes.
     pub fn value<T: Value>(&self, tag: u16, mut reader: Reader<'_>) -> Result<T, Invalid> {
+        let bytes = reader.rest();
         let value = T::read(&mut reader)?;
         reader.finish()?;
-        if value == T::default() {
+        if value == T::default() && bytes == T::default().encode() {
             return Err(Invalid::Redundant {
                 record: self.record,
                 tag,
