@@ -1,0 +1,118 @@
+//! Which segments are no longer kept. Pure.
+
+use std::time::Duration;
+
+use wire::Time;
+
+use crate::index::Index;
+use crate::limits::SEGMENTS_MAX;
+
+/// How much of the journal is kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Options {
+    /// A segment is closed before its events pass this many bytes. At most half of `retain_bytes`
+    /// counts, or there would be no old segment to delete.
+    pub segment_bytes: u64,
+    /// All segments together take no more bytes than this, unless one append alone does.
+    pub retain_bytes: u64,
+    /// A segment whose last event is older than this is deleted once a later one exists.
+    pub retain_age: Duration,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self {
+            segment_bytes: 1024 * 1024,
+            retain_bytes: 16 * 1024 * 1024,
+            retain_age: Duration::from_secs(90 * 24 * 60 * 60),
+        }
+    }
+}
+
+impl Options {
+    pub(crate) fn segment_bytes(&self) -> u64 {
+        self.segment_bytes.min(self.retain_bytes / 2)
+    }
+
+    /// A segment is closed at this age, so that age alone can delete events on a quiet machine.
+    pub(crate) fn segment_age(&self) -> Duration {
+        self.retain_age / 8
+    }
+}
+
+/// How long ago `then` was, by a clock that may have stepped back since.
+pub(crate) fn age(now: Time, then: Time) -> Duration {
+    Duration::from_nanos(now.0.saturating_sub(then.0))
+}
+
+/// How many of the oldest segments are no longer kept. Never the last one.
+pub(crate) fn surplus(index: &Index, options: &Options, now: Time) -> usize {
+    let mut count = index.entries.len();
+    // The last segment counts as full, so that the limit holds until the next one is begun.
+    let last = index.entries.back().map_or(0, |last| {
+        last.bytes.max(last.start.saturating_add(options.segment_bytes()))
+    });
+    let mut bytes = index
+        .entries
+        .iter()
+        .rev()
+        .skip(1)
+        .fold(last, |sum, entry| sum.saturating_add(entry.bytes));
+    let mut surplus = 0;
+    for entry in &index.entries {
+        let too_old = age(now, entry.newest_own.max(entry.created)) > options.retain_age;
+        if count <= 1 || !(bytes > options.retain_bytes || count > SEGMENTS_MAX || too_old) {
+            break;
+        }
+        bytes = bytes.saturating_sub(entry.bytes);
+        count -= 1;
+        surplus += 1;
+    }
+    surplus
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Options, surplus};
+    use crate::index::{Entry, Index};
+    use std::time::Duration;
+    use wire::Time;
+
+    const OPTIONS: Options = Options {
+        segment_bytes: 100,
+        retain_bytes: 1000,
+        retain_age: Duration::from_nanos(50),
+    };
+
+    /// Segments as bytes and time of their last event; now is 100.
+    #[track_caller]
+    fn check(segments: &[(u64, u64)], expected: usize) {
+        let mut index = Index::default();
+        for (first, &(bytes, newest)) in (1..).zip(segments) {
+            let mut entry = Entry::new(first, None, Time(newest), Time::NEVER);
+            entry.start = 10;
+            entry.bytes = bytes;
+            index.entries.push_back(entry);
+        }
+        assert_eq!(surplus(&index, &OPTIONS, Time(100)), expected);
+    }
+
+    #[test]
+    fn bytes_and_age_take_the_oldest_first_and_never_the_last() {
+        check(&[], 0);
+        check(&[(5000, 1)], 0);
+        // The last one counts as its 10 bytes of head and 100 of events.
+        check(&[(890, 100), (10, 100)], 0);
+        check(&[(891, 100), (10, 100)], 1);
+        check(&[(500, 100), (500, 100), (500, 100)], 1);
+        check(&[(500, 100), (600, 100), (500, 100)], 2);
+        check(&[(10, 49), (10, 50), (10, 10)], 1);
+        // An old one behind a young one stays until the young one goes: no gap in the middle.
+        check(&[(10, 60), (10, 1), (10, 100)], 0);
+    }
+
+    #[test]
+    fn a_clock_that_stepped_back_deletes_nothing() {
+        check(&[(10, 1000), (10, 1000)], 0);
+    }
+}

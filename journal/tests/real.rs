@@ -1,0 +1,114 @@
+//! On a real directory: what only a real file system and real threads can show.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::as_conversions
+)]
+
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+use journal::{Journal, OpenError, Opened, Options};
+use wire::{Action, Event, EventKind, Time};
+
+/// A directory that goes when the test ends, however it ends.
+struct Scratch(PathBuf);
+
+impl Scratch {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("socketd-journal-{name}-{}", std::process::id()));
+        std::fs::create_dir(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Scratch {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+fn open(dir: &Path) -> Opened {
+    Journal::open(dir, [1; 32], Options::default()).unwrap()
+}
+
+fn event(time: u64) -> Event {
+    Event {
+        time: Time(time),
+        kind: EventKind::Container,
+        action: Action::Create,
+        actor: format!("{time:064}"),
+        ..Event::default()
+    }
+}
+
+#[test]
+fn what_was_appended_is_read_by_the_next_process() {
+    let scratch = Scratch::new("reopen");
+    // The directory itself is made where it is missing.
+    let dir = scratch.0.join("journal");
+    let opened = open(&dir);
+    let appended = opened
+        .journal
+        .append(vec![event(5), event(6)], Box::new(|_| {}))
+        .unwrap();
+    assert_eq!(appended[1].sequence, 2);
+    drop(opened);
+    let opened = open(&dir);
+    assert!(opened.report.is_whole() && opened.report.torn_tail.is_none());
+    let batch = opened.journal.read(0, Time::NEVER, 10, 1 << 20).unwrap();
+    assert_eq!(batch.events, appended);
+    assert_eq!(opened.past.containers.len(), 2);
+    // Within one boot the last segment is written further.
+    opened.journal.append(vec![event(7)], Box::new(|_| {})).unwrap();
+    assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 2);
+}
+
+#[test]
+fn there_is_one_writer() {
+    let scratch = Scratch::new("lock");
+    let first = open(&scratch.0);
+    let second = Journal::open(&scratch.0, [1; 32], Options::default());
+    assert!(matches!(second, Err(OpenError::Busy)));
+    drop(first);
+    open(&scratch.0);
+}
+
+#[test]
+fn callers_at_once_get_one_order_and_then_runs_in_it() {
+    const CALLERS: u64 = 16;
+    const APPENDS: u64 = 25;
+    let scratch = Scratch::new("callers");
+    let journal = open(&scratch.0).journal;
+    let seen = Arc::new(Mutex::new(Vec::new()));
+    std::thread::scope(|scope| {
+        for caller in 0..CALLERS {
+            let (journal, seen) = (&journal, &seen);
+            scope.spawn(move || {
+                let mut last = 0;
+                for append in 0..APPENDS {
+                    let seen = Arc::clone(seen);
+                    let events = vec![event(caller * 1000 + append); 2];
+                    let placed = journal
+                        .append(
+                            events,
+                            Box::new(move |events| {
+                                seen.lock()
+                                    .unwrap()
+                                    .extend(events.iter().map(|event| event.sequence));
+                            }),
+                        )
+                        .unwrap();
+                    assert_eq!(placed[0].time, Time(caller * 1000 + append));
+                    assert_eq!(placed[1].sequence, placed[0].sequence + 1);
+                    assert!(placed[0].sequence > last);
+                    last = placed[1].sequence;
+                }
+            });
+        }
+    });
+    let total = CALLERS * APPENDS * 2;
+    assert_eq!(*seen.lock().unwrap(), (1..=total).collect::<Vec<_>>());
+    assert_eq!(journal.bounds().last_sequence, total);
+}
