@@ -1,0 +1,6 @@
+//! Containers.
+
+pub mod create;
+pub mod inspect;
+pub mod list;
+pub mod operate;
