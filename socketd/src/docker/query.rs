@@ -93,3 +93,54 @@ pub fn integer(text: &str) -> Result<i64, ApiError> {
         ApiError::bad_request(format!("strconv.Atoi: parsing {text:?}: {why}"))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn booleans_are_read_as_docker_reads_them() {
+        #[track_caller]
+        fn check(text: &str, expected: bool) {
+            assert_eq!(Query::parse(Some(text)).flag("all"), expected, "{text}");
+        }
+        check("", false);
+        check("all", false);
+        check("all=", false);
+        for word in ["0", "no", "false", "none", "False", "NONE", "%20no+"] {
+            check(&format!("all={word}"), false);
+        }
+        for word in ["1", "true", "yes", "maybe", "2"] {
+            check(&format!("all={word}"), true);
+        }
+        check("small=1", false);
+        assert!(Query::parse(Some("x=")).flag_or("x", true));
+        assert!(!Query::parse(Some("x=0")).flag_or("x", true));
+    }
+
+    #[test]
+    fn values_are_decoded() {
+        let query = Query::parse(Some("a=%7B%22x%22%3A1%7D&b=c+d&a=2&e=%zz"));
+        assert_eq!(query.text("a"), Some("{\"x\":1}"));
+        assert_eq!(query.all("a").count(), 2);
+        assert_eq!(query.text("b"), Some("c d"));
+        assert_eq!(query.text("e"), Some("%zz"));
+        assert_eq!(query.text("f"), None);
+    }
+
+    #[test]
+    fn numbers_are_refused_in_the_words_of_go() {
+        assert_eq!(Query::parse(Some("t=-5")).integer("t"), Ok(Some(-5)));
+        assert_eq!(Query::parse(Some("t=")).integer("t"), Ok(None));
+        #[track_caller]
+        fn check(text: &str, expected: &str) {
+            assert_eq!(integer(text), Err(ApiError::bad_request(expected)));
+        }
+        check("x", "strconv.Atoi: parsing \"x\": invalid syntax");
+        check("1.5", "strconv.Atoi: parsing \"1.5\": invalid syntax");
+        check(
+            "99999999999999999999",
+            "strconv.Atoi: parsing \"99999999999999999999\": value out of range",
+        );
+    }
+}
