@@ -1,5 +1,20 @@
 //! The unprivileged half of socketd: Docker's HTTP API over what the bridge knows.
 //!
-//! It must not know how containers are made or kept; it asks the bridge over two sockets.
+//! A request comes in through [`front`], is taken apart and answered in [`routes`], which asks the
+//! bridge through [`link`] (or reads [`feed`], the one subscription to events) and renders with
+//! [`docker`], where every word of Docker's lives. [`sandbox`] gives up every power before the
+//! first socket exists.
+//!
+//! It must not know how containers are made or kept, nor the bridge's or the journal's code: only
+//! the protocol in `wire`. It holds nothing that the bridge could not tell again.
 
+pub mod config;
 pub mod docker;
+pub mod ending;
+pub mod feed;
+pub mod front;
+pub mod limits;
+pub mod link;
+pub mod routes;
+pub mod sandbox;
+pub mod serve;

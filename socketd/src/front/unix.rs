@@ -1,0 +1,71 @@
+//! Requests over a unix socket.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+
+use nix::unistd::Gid;
+use tokio::net::{UnixListener, UnixStream};
+
+use super::{BindError, Listener};
+
+/// Owner and group may connect, nobody else.
+const SOCKET_MODE: u32 = 0o660;
+
+/// The socket's file; removed when dropped, if it still is the one that was made.
+#[derive(Debug)]
+pub struct SocketFile {
+    path: PathBuf,
+    inode: u64,
+}
+
+impl SocketFile {
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for SocketFile {
+    fn drop(&mut self) {
+        // A successor may have put its own there already; that one is left alone.
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+pub(super) async fn bind(path: &Path, group: Option<Gid>) -> Result<Listener, BindError> {
+    remove_stale(path).await?;
+    let listener = match UnixListener::bind(path) {
+        Ok(listener) => listener,
+        Err(error) if error.kind() == io::ErrorKind::AddrInUse => return Err(BindError::InUse),
+        Err(error) => return Err(error.into()),
+    };
+    let file = SocketFile {
+        path: path.to_owned(),
+        inode: fs::symlink_metadata(path)?.ino(),
+    };
+    if let Some(group) = group {
+        chown(path, None, Some(group.as_raw()))?;
+    }
+    fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
+    Ok(Listener::Unix(listener, file))
+}
+
+/// Removes a socket that a process left behind: one on which nobody answers.
+async fn remove_stale(path: &Path) -> Result<(), BindError> {
+    let found = match fs::symlink_metadata(path) {
+        Ok(found) => found,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error.into()),
+    };
+    if !found.file_type().is_socket() {
+        return Err(BindError::NotASocket);
+    }
+    match UnixStream::connect(path).await {
+        Ok(_) => Err(BindError::InUse),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(fs::remove_file(path)?),
+        Err(error) => Err(error.into()),
+    }
+}

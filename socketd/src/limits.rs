@@ -1,0 +1,99 @@
+//! Every maximum of the unprivileged side, each with the abuse it stops.
+//!
+//! The protocol's own maxima are in `wire::limits`. Passing one of these is a clear error or a
+//! wait with an end, never a hang.
+
+use std::time::Duration;
+
+// What HTTP clients may do.
+
+/// Connections served at once, over all listeners. Further ones wait in the kernel's queue.
+/// Stops a client that only connects from taking every descriptor.
+pub const CONNECTIONS_MAX: usize = 512;
+
+/// How long a connection may stay silent between requests, and how long one request's head may
+/// take. Portainer leaves a connection behind after every snapshot; this is what ends them, and
+/// what ends a client that sends its head a byte at a time.
+pub const IDLE_MAX: Duration = Duration::from_secs(90);
+
+/// Bytes one connection buffers at most: the longest request head, and the largest piece of a
+/// body that is read at once. Stops many connections from adding up. (The HTTP library itself
+/// refuses more than 100 header lines.)
+pub const CONNECTION_BUFFER_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest JSON body, in bytes. Nothing larger than the protocol's own request could be passed on.
+pub const JSON_BODY_BYTES_MAX: usize = 512 * 1024;
+
+/// How long a JSON body may take to arrive. Stops a client that promises a body and never sends it.
+pub const JSON_BODY_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// Longest uploaded tar, in bytes. Stops an endless upload from filling the disk; the bridge has
+/// limits of its own on what it unpacks.
+pub const UPLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
+
+/// Longest silence within an upload. Stops a stalled client from holding half an image open.
+pub const UPLOAD_SILENCE_MAX: Duration = Duration::from_secs(120);
+
+/// How long requests that run may go on once the process was asked to end.
+pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// Pause after an `accept` that failed for want of descriptors or memory. Stops the loop from
+/// spinning on an error that only time can cure.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+// What is asked of the bridge.
+
+/// Idle and busy connections to one socket of the bridge, those of long calls not counted. Each
+/// holds a thread of the bridge.
+pub const LINK_CONNECTIONS_MAX: usize = 8;
+
+/// Connections kept open while nobody uses them, for each socket of the bridge.
+pub const LINK_IDLE_MAX: usize = 2;
+
+/// Calls that wait for a connection, for each socket. Stops a flood of requests from becoming a
+/// flood of memory; the next one is answered 503.
+pub const LINK_WAITING_MAX: usize = 256;
+
+/// Long calls at once (waits, stops, uploads). Each holds a connection and a thread of the bridge.
+pub const LONG_CALLS_MAX: usize = 128;
+
+/// How long connecting to the bridge may take. A socket of this machine answers at once or not.
+pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How long a question may take, waiting for a connection included. The bridge answers from memory.
+pub const ASK_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// How long an order may take, waiting for a connection included: launching, killing, unmounting.
+pub const ACT_TIME_MAX: Duration = Duration::from_secs(60);
+
+/// How long the bridge may still take once all of an upload was sent: unpacking and syncing.
+pub const IMPORT_TIME_MAX: Duration = Duration::from_secs(600);
+
+/// What a stop may take beyond its own timeout.
+pub const STOP_MARGIN: Duration = Duration::from_secs(30);
+
+/// What a list of the bridge may decode to, in bytes on the wire. Stops a confused bridge from
+/// sending frames without end.
+pub const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
+
+/// Buffer a connection to the bridge keeps between calls, in bytes. A long list does not leave
+/// its buffer behind.
+pub const LINK_BUFFER_KEPT_BYTES_MAX: usize = 16 * 1024;
+
+// Events.
+
+/// Events held for readers that are behind. A reader further behind goes back to the journal;
+/// a slow reader costs nobody memory.
+pub const FEED_EVENTS_MAX: usize = 256;
+
+/// Readers of events at once. Stops one client from taking every connection for streams.
+pub const FEED_READERS_MAX: usize = 128;
+
+/// Events asked for at once when reading from the journal.
+pub const FEED_PAGE_EVENTS: u32 = 256;
+
+/// First pause before subscribing again after the bridge went away.
+pub const FEED_PAUSE_MIN: Duration = Duration::from_millis(50);
+
+/// Longest such pause. Bounds how late a stream goes on after the bridge has returned.
+pub const FEED_PAUSE_MAX: Duration = Duration::from_secs(2);

@@ -1,0 +1,51 @@
+//! What can go wrong between us and the bridge.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use wire::{Invalid, Refusal};
+
+/// Why a call to the bridge has no answer, or not the one hoped for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum LinkError {
+    /// Nobody answers on the bridge's socket.
+    Down(io::ErrorKind),
+    /// The connection ended inside the call. An order may have been carried out or not.
+    Lost,
+    /// The bridge took longer than the call may take. An order may have been carried out or not.
+    Late,
+    /// Too many calls wait already.
+    Crowded,
+    /// The request does not fit into a frame.
+    TooLong(Invalid),
+    /// The bridge sent bytes that are no answer.
+    Garbage(Invalid),
+    /// The bridge sent an answer to another question.
+    Unexpected {
+        /// The number of the kind of answer that came.
+        kind: u16,
+    },
+    /// The answer goes on beyond every measure.
+    Endless,
+    /// The bridge will not, and says why.
+    Refused(Arc<Refusal>),
+}
+
+impl fmt::Display for LinkError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Down(kind) => write!(f, "socketd-bridge is not running: {kind}"),
+            Self::Lost => f.write_str("socketd-bridge went away before it answered"),
+            Self::Late => f.write_str("socketd-bridge did not answer in time"),
+            Self::Crowded => f.write_str("too many requests wait for socketd-bridge already"),
+            Self::TooLong(invalid) => write!(f, "the request is too long for socketd-bridge: {invalid}"),
+            Self::Garbage(invalid) => write!(f, "socketd-bridge sent no valid answer: {invalid}"),
+            Self::Unexpected { kind } => write!(f, "socketd-bridge sent an unexpected answer {kind:#06x}"),
+            Self::Endless => f.write_str("socketd-bridge sent an answer without end"),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+impl std::error::Error for LinkError {}

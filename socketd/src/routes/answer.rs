@@ -1,0 +1,79 @@
+//! From values and errors to HTTP answers.
+
+use std::time::SystemTime;
+
+use axum::body::Body;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, StatusCode};
+use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use serde::Serialize;
+use wire::Time;
+
+use crate::docker::error::{Act, ApiError, from_refusal};
+use crate::link::LinkError;
+
+/// What a handler gives.
+pub(super) type Answer = Result<Response, ApiError>;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+
+/// An answer whose body is already JSON.
+pub(super) fn json_body(status: StatusCode, body: impl Into<Body>) -> Response {
+    let mut response = Response::new(body.into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, JSON);
+    response
+}
+
+/// A value as JSON.
+pub(super) fn json(status: StatusCode, value: &impl Serialize) -> Answer {
+    Ok(json_body(status, json_bytes(value)?))
+}
+
+/// A value as JSON, with the line feed that Docker's encoder puts behind it.
+pub(super) fn json_bytes(value: &impl Serialize) -> Result<Bytes, ApiError> {
+    let mut body = serde_json::to_vec(value).map_err(|error| {
+        tracing::error!(%error, "an answer cannot be written");
+        ApiError::internal("the answer cannot be written as JSON")
+    })?;
+    body.push(b'\n');
+    Ok(body.into())
+}
+
+/// It is done; there is nothing to show.
+pub(super) fn no_content() -> Answer {
+    Ok(StatusCode::NO_CONTENT.into_response())
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        if status == StatusCode::NOT_MODIFIED {
+            return status.into_response();
+        }
+        match json_bytes(&self) {
+            Ok(body) => json_body(status, body),
+            Err(_) => status.into_response(),
+        }
+    }
+}
+
+/// What a client is told when the bridge did not do what was asked. The log hears of everything
+/// that is not simply the bridge's considered answer.
+pub(super) fn failed(error: &LinkError, act: Act<'_>) -> ApiError {
+    let status = match error {
+        LinkError::Refused(refusal) => return from_refusal(refusal, act),
+        LinkError::Down(_) | LinkError::Lost | LinkError::Crowded => 503,
+        LinkError::Late => 504,
+        LinkError::TooLong(_) => 400,
+        LinkError::Garbage(_) | LinkError::Unexpected { .. } | LinkError::Endless => 502,
+    };
+    tracing::warn!(%error, status, "no answer from the bridge");
+    ApiError::new(status, error.to_string())
+}
+
+/// The present, by the wall clock.
+pub(super) fn now() -> Time {
+    Time::since_epoch(SystemTime::UNIX_EPOCH.elapsed().unwrap_or_default())
+}

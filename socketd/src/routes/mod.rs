@@ -1,0 +1,139 @@
+//! What is served: one file a resource, each handler parses, asks the bridge, renders.
+//!
+//! `ls` of this folder is the list of what we serve. Docker's shapes and sentences come from
+//! [`docker`](crate::docker); no handler writes JSON of its own.
+
+mod answer;
+mod body;
+mod containers;
+mod events;
+mod held;
+mod images;
+mod networks;
+mod plugins;
+mod system;
+mod volumes;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::uri::{PathAndQuery, Uri};
+use axum::http::{HeaderName, HeaderValue};
+use axum::response::{IntoResponse, Response};
+use tower::ServiceExt;
+
+use crate::docker::endpoints::{self, Endpoint};
+use crate::docker::error::ApiError;
+use crate::docker::system::{API_VERSION, server_header};
+use crate::ending::Ending;
+use crate::feed::Feed;
+use crate::link::{Held, Link};
+use held::{ContainerList, ImageList};
+
+const API_VERSION_HEADER: HeaderName = HeaderName::from_static("api-version");
+const EXPERIMENTAL_HEADER: HeaderName = HeaderName::from_static("docker-experimental");
+const OSTYPE_HEADER: HeaderName = HeaderName::from_static("ostype");
+
+/// What every handler can reach.
+#[derive(Debug)]
+struct Desk {
+    link: Arc<Link>,
+    feed: Arc<Feed>,
+    containers: Arc<Held<ContainerList>>,
+    images: Arc<Held<ImageList>>,
+    /// Endless answers end when this is told.
+    ending: Ending,
+}
+
+/// Where every request enters, whichever listener it came through.
+#[derive(Debug)]
+pub struct Entry {
+    router: Router,
+    server: HeaderValue,
+}
+
+impl Entry {
+    /// An entry that asks the bridge behind `link`. Endless answers end when `ending` is told.
+    #[must_use]
+    pub fn new(link: Arc<Link>, ending: Ending) -> Self {
+        let images = Arc::new(Held::new(Arc::clone(&link), ()));
+        let desk = Arc::new(Desk {
+            feed: Arc::new(Feed::new(Arc::clone(&link))),
+            containers: Arc::new(Held::new(
+                Arc::clone(&link),
+                held::Around {
+                    link: Arc::clone(&link),
+                    images: Arc::clone(&images),
+                },
+            )),
+            images,
+            link,
+            ending,
+        });
+        Self {
+            router: router(desk),
+            server: HeaderValue::from_str(&server_header()).unwrap_or(HeaderValue::from_static("socketd")),
+        }
+    }
+
+    /// Answers one request.
+    pub async fn answer(&self, request: Request<Body>) -> Response {
+        let mut response = match without_version(request) {
+            Ok(request) => match self.router.clone().oneshot(request).await {
+                Ok(response) => response,
+                Err(never) => match never {},
+            },
+            Err(error) => error.into_response(),
+        };
+        let headers = response.headers_mut();
+        headers.insert(API_VERSION_HEADER, HeaderValue::from_static(API_VERSION));
+        headers.insert(EXPERIMENTAL_HEADER, HeaderValue::from_static("false"));
+        headers.insert(OSTYPE_HEADER, HeaderValue::from_static("linux"));
+        headers.insert(axum::http::header::SERVER, self.server.clone());
+        response
+    }
+}
+
+fn router(desk: Arc<Desk>) -> Router {
+    Router::new()
+        .merge(system::routes())
+        .merge(containers::routes())
+        .merge(images::routes())
+        .merge(networks::routes())
+        .merge(volumes::routes())
+        .merge(events::routes())
+        .merge(plugins::routes())
+        .fallback(not_served)
+        .method_not_allowed_fallback(not_served)
+        .with_state(desk)
+}
+
+/// Takes the version prefix from the request's path.
+fn without_version(mut request: Request<Body>) -> Result<Request<Body>, ApiError> {
+    let path = request.uri().path();
+    let rest = endpoints::strip_version(path)?;
+    if rest.len() == path.len() {
+        return Ok(request);
+    }
+    let rest = match request.uri().query() {
+        Some(query) => format!("{rest}?{query}"),
+        None => rest.to_owned(),
+    };
+    let rest = PathAndQuery::from_maybe_shared(bytes::Bytes::from(rest)).map_err(|_| page_not_found())?;
+    *request.uri_mut() = Uri::from(rest);
+    Ok(request)
+}
+
+/// What is answered where no handler is: Docker's refusal for what Docker has, 404 for the rest.
+async fn not_served(request: Request<Body>) -> ApiError {
+    endpoints::lookup(request.method().as_str(), request.uri().path())
+        .as_ref()
+        .and_then(Endpoint::refusal)
+        .unwrap_or_else(page_not_found)
+}
+
+fn page_not_found() -> ApiError {
+    ApiError::not_found("page not found")
+}

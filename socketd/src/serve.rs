@@ -1,0 +1,104 @@
+//! The life of the process, in order: prepare, drop power, listen, serve, end.
+
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+
+use nix::sys::stat::{Mode, umask};
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::config::{Listen, Serve};
+use crate::ending;
+use crate::front::{self, BindError, Listener};
+use crate::link::Link;
+use crate::routes::Entry;
+use crate::sandbox::{self, SandboxError};
+
+/// Why the process cannot start or go on.
+#[derive(Debug)]
+pub enum ServeError {
+    /// Power could not be given up.
+    Sandbox(SandboxError),
+    /// A listener could not be opened.
+    Bind(Listen, BindError),
+    /// The runtime or its signals could not be set up.
+    Runtime(io::Error),
+}
+
+impl fmt::Display for ServeError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sandbox(error) => error.fmt(f),
+            Self::Bind(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
+            Self::Runtime(error) => write!(f, "cannot set up the runtime: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for ServeError {}
+
+impl From<SandboxError> for ServeError {
+    fn from(error: SandboxError) -> Self {
+        Self::Sandbox(error)
+    }
+}
+
+/// Serves until SIGTERM or SIGINT. No thread and no socket exists before power is given up.
+///
+/// # Errors
+/// See [`ServeError`].
+pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
+    let group = arguments
+        .socket_group
+        .as_ref()
+        .map(sandbox::find_group)
+        .transpose()?;
+    for listen in &arguments.listen {
+        if let Listen::Unix(path) = listen {
+            sandbox::prepare_directory(path, arguments.user)?;
+        }
+    }
+    sandbox::irrevocably_drop_power(arguments.user, group)?;
+    // Nobody else may connect between the making of a socket and the setting of its mode.
+    umask(Mode::from_bits_truncate(0o077));
+    let runtime = runtime().map_err(ServeError::Runtime)?;
+    runtime.block_on(async {
+        let mut listeners = Vec::new();
+        for listen in &arguments.listen {
+            let listener = Listener::bind(listen, group)
+                .await
+                .map_err(|error| ServeError::Bind(listen.clone(), error))?;
+            listeners.push(listener);
+        }
+        run(arguments, listeners).await.map_err(ServeError::Runtime)
+    })
+}
+
+/// One thread does everything: it waits far more than it computes, and a second thread would cost
+/// memory and make the two contend for the same few connections.
+fn runtime() -> io::Result<Runtime> {
+    Builder::new_current_thread().enable_all().build()
+}
+
+async fn run(arguments: &Serve, listeners: Vec<Listener>) -> io::Result<()> {
+    let (teller, ending) = ending::channel();
+    let link = Arc::new(Link::new(&arguments.bridge_dir));
+    let entry = Arc::new(Entry::new(link, ending.clone()));
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    for listener in &listeners {
+        tracing::info!(url = %listener, "listening");
+    }
+    let served = front::serve(listeners, entry, ending);
+    tokio::pin!(served);
+    tokio::select! {
+        () = &mut served => return Ok(()),
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
+    }
+    tracing::info!("ending");
+    teller.tell();
+    served.await;
+    Ok(())
+}
