@@ -1,1 +1,1 @@
-
+//! The real pair, started for tests.
