@@ -21,6 +21,8 @@ pub(super) enum NameFault {
     TooLong,
     /// It names the root itself, or nothing at all, where that makes no sense.
     Root,
+    /// It names a directory, of which there can be no second name.
+    Directory,
 }
 
 impl fmt::Display for NameFault {
@@ -30,6 +32,7 @@ impl fmt::Display for NameFault {
             Self::Nul => "holds a NUL",
             Self::TooLong => "too long",
             Self::Root => "names no file",
+            Self::Directory => "a directory cannot be linked to",
         })
     }
 }

@@ -93,6 +93,12 @@ impl Root {
         self.entries += 1;
         match &member.kind {
             Kind::Directory => return self.directory(member).map_err(fault)?,
+            Kind::HardLink(target) if is_directory(target.path()) => {
+                return Err(Fault::Name {
+                    name: target.bytes().to_vec(),
+                    why: NameFault::Directory,
+                });
+            }
             Kind::HardLink(target) if is_same_file(target, &member.name) => return Ok(()),
             _ => self.clear(&member.name).map_err(fault)?,
         }
@@ -126,8 +132,7 @@ impl Root {
     pub(super) fn finish(self) -> Result<Tally, Fault> {
         for (path, mtime) in self.directories {
             // A later entry may have replaced it by something that has its own time.
-            let is_directory = stat(&path).is_ok_and(|stat| kind_of(&stat) == SFlag::S_IFDIR);
-            if is_directory {
+            if is_directory(&path) {
                 set_times(&path, mtime).map_err(|errno| Fault::Entry {
                     name: path.as_bytes().to_vec(),
                     errno,
@@ -169,7 +174,7 @@ impl Root {
 
     fn make_parents(&mut self, name: &Name) -> Result<(), Errno> {
         let parent = name.parent();
-        if parent == self.parent {
+        if parent.is_empty() || parent == self.parent {
             return Ok(());
         }
         let bytes = parent.as_bytes();
@@ -304,6 +309,10 @@ fn is_same_file(one: &Name, other: &Name) -> bool {
 
 fn stat(path: &OsStr) -> Result<FileStat, Errno> {
     fstatat(AT_FDCWD, path, AtFlags::AT_SYMLINK_NOFOLLOW)
+}
+
+fn is_directory(path: &OsStr) -> bool {
+    stat(path).is_ok_and(|stat| kind_of(&stat) == SFlag::S_IFDIR)
 }
 
 fn kind_of(stat: &FileStat) -> SFlag {
