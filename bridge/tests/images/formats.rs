@@ -38,7 +38,7 @@ fn check(bytes: &[u8]) {
     assert_eq!(image.size_bytes, 29);
     assert_eq!(image.tags, ["a:b"]);
     assert_eq!(image.comment, "from a test");
-    assert_eq!(store.list(), [image.clone()]);
+    assert_eq!(store.list(), std::slice::from_ref(&image));
     let root = rootfs(&store, &image);
     assert_eq!(fs::read(root.join("usr/bin/sh")).unwrap(), b"a shell");
     assert_eq!(fs::read_link(root.join("bin")).unwrap().to_str(), Some("usr/bin"));
