@@ -11,6 +11,7 @@ use tar::{EntryType, GnuExtSparseHeader, Header};
 
 use super::description::Description;
 use super::fault::Fault;
+use super::fields::{checksum_holds, device, header_seconds, owner};
 use super::limits::{DESCRIPTION_BYTES_MAX, HEADERS_MAX, Limits, NAME_BYTES_MAX};
 use super::name::{Name, NameFault};
 use super::sparse::{Layout, MapReader};
@@ -332,20 +333,6 @@ impl<R: Read> Archive<R> {
     }
 }
 
-/// The sum of all bytes of the header, its own field taken as spaces. Some old programs summed
-/// signed bytes; both sums are accepted, as everywhere.
-fn checksum_holds(header: &Header) -> bool {
-    let Ok(stated) = header.cksum() else { return false };
-    let mut unsigned: u32 = 0;
-    let mut signed: i32 = 0;
-    for (at, byte) in header.as_bytes().iter().enumerate() {
-        let byte = if (148..156).contains(&at) { b' ' } else { *byte };
-        unsigned += u32::from(byte);
-        signed += i32::from(byte.cast_signed());
-    }
-    stated == unsigned || i32::try_from(stated) == Ok(signed)
-}
-
 fn parse_name(raw: &[u8]) -> Result<Name, Fault> {
     Name::parse(raw).map_err(|why| Fault::Name {
         name: raw.to_vec(),
@@ -377,31 +364,4 @@ fn symlink_text(raw: Vec<u8>) -> Result<OsString, Fault> {
         Some(why) => Err(Fault::Name { name: raw, why }),
         None => Ok(OsString::from_vec(raw)),
     }
-}
-
-/// An owner; the largest number is left out, because chown(2) takes it for "as it is".
-fn owner(described: Option<u64>, stated: std::io::Result<u64>) -> Result<u32, Fault> {
-    let id = match described {
-        Some(id) => id,
-        None => stated.map_err(|_| Fault::Header)?,
-    };
-    u32::try_from(id)
-        .ok()
-        .filter(|id| *id != u32::MAX)
-        .ok_or(Fault::Header)
-}
-
-/// Header times beyond what any clock shows (or before 1970, which plain headers cannot say)
-/// become 1970: they are decoration, and no reason to refuse an image.
-fn header_seconds(header: &Header) -> i64 {
-    header
-        .mtime()
-        .ok()
-        .and_then(|seconds| i64::try_from(seconds).ok())
-        .filter(|seconds| *seconds < 1 << 40)
-        .unwrap_or(0)
-}
-
-fn device(number: std::io::Result<Option<u32>>) -> Result<u32, Fault> {
-    number.ok().flatten().ok_or(Fault::Header)
 }

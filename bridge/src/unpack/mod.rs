@@ -29,6 +29,7 @@ mod archive;
 mod confine;
 mod description;
 mod fault;
+mod fields;
 mod limits;
 mod name;
 mod place;
