@@ -11,8 +11,8 @@ use tar::{EntryType, GnuExtSparseHeader, Header};
 
 use super::description::Description;
 use super::fault::Fault;
-use super::fields::{checksum_holds, device, header_seconds, owner};
-use super::limits::{DESCRIPTION_BYTES_MAX, HEADERS_MAX, Limits, NAME_BYTES_MAX};
+use super::fields::{checksum_holds, device, header_seconds, owner, permissions, stated_size};
+use super::limits::{DESCRIPTION_BYTES_MAX, Limits, NAME_BYTES_MAX};
 use super::name::{Name, NameFault};
 use super::sparse::{Layout, MapReader};
 use super::stream::Stream;
@@ -60,6 +60,7 @@ pub(super) struct Member {
 pub(super) struct Archive<R: Read> {
     stream: Stream<R>,
     headers_left: u64,
+    headers_max: u64,
     /// Bytes of the current entry's data not yet read.
     data_left: u64,
     /// Bytes that fill its last block, not yet read.
@@ -72,6 +73,7 @@ impl<R: Read> Archive<R> {
         Self {
             stream,
             headers_left: limits.headers,
+            headers_max: limits.headers,
             data_left: 0,
             padding: 0,
         }
@@ -95,7 +97,7 @@ impl<R: Read> Archive<R> {
                     Ok(None)
                 };
             };
-            self.expect_data(header.entry_size().map_err(|_| Fault::Header)?)?;
+            self.expect_data(stated_size(&header)?)?;
             match header.entry_type() {
                 EntryType::GNULongName => description.name = Some(self.long_name()?),
                 EntryType::GNULongLink => description.link = Some(self.long_name()?),
@@ -181,7 +183,7 @@ impl<R: Read> Archive<R> {
         }
         self.headers_left = self.headers_left.checked_sub(1).ok_or(Fault::Limit {
             what: "entries",
-            max: HEADERS_MAX,
+            max: self.headers_max,
         })?;
         Ok(Some(header))
     }
@@ -237,9 +239,9 @@ impl<R: Read> Archive<R> {
         Ok(Member {
             name,
             kind,
-            mode: header.mode().map_err(|_| Fault::Header)? & 0o7777,
-            uid: owner(description.uid, header.uid())?,
-            gid: owner(description.gid, header.gid())?,
+            mode: permissions(header)?,
+            uid: owner(description.uid, &header.as_old().uid, header.uid())?,
+            gid: owner(description.gid, &header.as_old().gid, header.gid())?,
             mtime: description.mtime.unwrap_or_else(|| (header_seconds(header), 0)),
             xattrs: description.xattrs,
         })
@@ -285,7 +287,7 @@ impl<R: Read> Archive<R> {
     fn file(&mut self, header: &Header, description: &Description) -> Result<Kind, Fault> {
         let size = match description.size {
             Some(size) => size,
-            None => header.entry_size().map_err(|_| Fault::Header)?,
+            None => stated_size(header)?,
         };
         self.expect_data(size)?;
         if !description.sparse {
@@ -365,3 +367,6 @@ fn symlink_text(raw: Vec<u8>) -> Result<OsString, Fault> {
         None => Ok(OsString::from_vec(raw)),
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -24,10 +24,10 @@ pub(super) fn checksum_holds(header: &Header) -> bool {
 ///
 /// # Errors
 /// [`Fault::Header`].
-pub(super) fn owner(described: Option<u64>, stated: io::Result<u64>) -> Result<u32, Fault> {
+pub(super) fn owner(described: Option<u64>, field: &[u8], stated: io::Result<u64>) -> Result<u32, Fault> {
     let id = match described {
         Some(id) => id,
-        None => stated.map_err(|_| Fault::Header)?,
+        None => blank_is_zero(field, stated)?,
     };
     u32::try_from(id)
         .ok()
@@ -52,4 +52,32 @@ pub(super) fn header_seconds(header: &Header) -> i64 {
 /// [`Fault::Header`].
 pub(super) fn device(number: io::Result<Option<u32>>) -> Result<u32, Fault> {
     number.ok().flatten().ok_or(Fault::Header)
+}
+
+/// The bytes of data a header announces.
+///
+/// # Errors
+/// [`Fault::Header`].
+pub(super) fn stated_size(header: &Header) -> Result<u64, Fault> {
+    blank_is_zero(&header.as_old().size, header.entry_size())
+}
+
+/// The permission bits, setuid, setgid and sticky included.
+///
+/// # Errors
+/// [`Fault::Header`].
+pub(super) fn permissions(header: &Header) -> Result<u32, Fault> {
+    Ok(blank_is_zero(&header.as_old().mode, header.mode())? & 0o7777)
+}
+
+/// A number that was left out is zero, as every tar program reads it.
+fn blank_is_zero<T: Default>(field: &[u8], read: io::Result<T>) -> Result<T, Fault> {
+    let blank = field.iter().all(|byte| matches!(byte, 0 | b' '));
+    read.or_else(|_| {
+        if blank {
+            Ok(T::default())
+        } else {
+            Err(Fault::Header)
+        }
+    })
 }
