@@ -93,6 +93,7 @@ impl Journal {
             active,
             buffer: Vec::new(),
             retention_due: false,
+            removal_unsynced: false,
         };
         writer.retain();
         let (appends, waiting) = sync_channel(QUEUE_APPENDS_MAX);

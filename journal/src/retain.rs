@@ -45,7 +45,8 @@ pub(crate) fn age(now: Time, then: Time) -> Duration {
     Duration::from_nanos(now.0.saturating_sub(then.0))
 }
 
-/// How many of the oldest segments are no longer kept. Never the last one.
+/// How many of the oldest segments are no longer kept. Never the last one, nor the last one with
+/// an event in it: whatever the limits, what was appended last can be read.
 pub(crate) fn surplus(index: &Index, options: &Options, now: Time) -> usize {
     let mut count = index.entries.len();
     // The last segment counts as full, so that the limit holds until the next one is begun.
@@ -59,7 +60,12 @@ pub(crate) fn surplus(index: &Index, options: &Options, now: Time) -> usize {
         .skip(1)
         .fold(last, |sum, entry| sum.saturating_add(entry.bytes));
     let mut surplus = 0;
-    for entry in &index.entries {
+    let last_used = index
+        .entries
+        .iter()
+        .rposition(|entry| entry.last >= entry.first)
+        .unwrap_or(usize::MAX);
+    for entry in index.entries.iter().take(last_used) {
         let too_old = age(now, entry.newest_own.max(entry.created)) > options.retain_age;
         if count <= 1 || !(bytes > options.retain_bytes || count > SEGMENTS_MAX || too_old) {
             break;
@@ -90,6 +96,7 @@ mod tests {
         let mut index = Index::default();
         for (first, &(bytes, newest)) in (1..).zip(segments) {
             let mut entry = Entry::new(first, None, Time(newest), Time::NEVER);
+            entry.last = first;
             entry.start = 10;
             entry.bytes = bytes;
             index.entries.push_back(entry);

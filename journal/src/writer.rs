@@ -128,6 +128,8 @@ pub(crate) struct Writer {
     pub(crate) buffer: Vec<u8>,
     /// A segment was begun, so that an old one may now be surplus.
     pub(crate) retention_due: bool,
+    /// A segment was deleted, and a power cut may yet bring it back.
+    pub(crate) removal_unsynced: bool,
 }
 
 /// Where a record of the batch went.
@@ -259,7 +261,7 @@ impl Writer {
         let events = active.end.saturating_sub(active.start);
         let too_long = events.saturating_add(wide(bytes)) > self.options.segment_bytes();
         let too_old = age(self.surroundings.wall(), active.created) > self.options.segment_age();
-        events > 0 && (too_long || too_old)
+        events > 0 && bytes > 0 && (too_long || too_old)
     }
 
     /// Makes a segment whose first event will be `first`: whole under another name, durable, then
@@ -330,43 +332,41 @@ impl Writer {
     pub(crate) fn retain(&mut self) {
         self.retention_due = false;
         let now = self.surroundings.wall();
-        let mut failure = None;
-        for _ in 0..self.index(|index| surplus(index, &self.options, now)) {
-            if let Err(failed) = self.remove_oldest() {
-                failure = Some(failed);
-                break;
-            }
-        }
+        let surplus = self.index(|index| surplus(index, &self.options, now));
+        let failure = (0..surplus).try_for_each(|_| self.remove_oldest()).err();
         *lock(&self.shared.retention_failure) = failure;
     }
 
-    fn remove_oldest(&self) -> Result<(), Failure> {
-        let storage = &*self.shared.storage;
-        let Some(entry) = self
-            .shared
+    fn remove_oldest(&mut self) -> Result<(), Failure> {
+        let storage = Arc::clone(&self.shared.storage);
+        let Some(first) = self.index(|index| index.entries.front().map(|entry| entry.first)) else {
+            return Ok(());
+        };
+        if self.removal_unsynced {
+            self.sync_removal(&*storage, first)?;
+        }
+        match storage.remove(&segment::name(first)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => {
+                return Err(self.failed(Act::Remove, first, &error));
+            }
+            _ => {}
+        }
+        self.shared
             .index
             .write()
             .unwrap_or_else(PoisonError::into_inner)
             .entries
-            .pop_front()
-        else {
-            return Ok(());
-        };
-        let removed = match storage.remove(&segment::name(entry.first)) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err((Act::Remove, error)),
-            _ => storage.sync().map_err(|error| (Act::SyncDirectory, error)),
-        };
-        removed.map_err(|(act, error)| {
-            let failure = self.failed(act, entry.first, &error);
-            // It is still there, as far as anybody knows; the next attempt begins with it.
-            self.shared
-                .index
-                .write()
-                .unwrap_or_else(PoisonError::into_inner)
-                .entries
-                .push_front(entry);
-            failure
-        })
+            .pop_front();
+        self.removal_unsynced = true;
+        self.sync_removal(&*storage, first)
+    }
+
+    fn sync_removal(&mut self, storage: &dyn Storage, first: u64) -> Result<(), Failure> {
+        storage
+            .sync()
+            .map_err(|error| self.failed(Act::SyncDirectory, first, &error))?;
+        self.removal_unsynced = false;
+        Ok(())
     }
 
     fn index<T>(&self, look: impl FnOnce(&Index) -> T) -> T {

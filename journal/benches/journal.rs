@@ -1,0 +1,184 @@
+//! What the journal reaches on this disk, beside what the disk itself reaches in the same run.
+//!
+//! `cargo bench -p socketd-journal [-- DIRECTORY]`; the directory is made and removed.
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::as_conversions,
+    reason = "a benchmark prints, and fails by panicking"
+)]
+
+use std::fs::{self, File};
+use std::io::Read;
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use journal::{Journal, Options};
+use wire::record::Value;
+use wire::spec::Pair;
+use wire::{Action, Event, EventKind, Time};
+
+const WRITERS: usize = 64;
+const APPENDS: usize = 300;
+const REPLAY_BYTES: u64 = 64 * 1024 * 1024;
+
+fn main() {
+    let named = std::env::args()
+        .skip(1)
+        .find(|argument| !argument.starts_with('-'));
+    let root = named.map_or_else(
+        || std::env::temp_dir().join("socketd-journal-bench"),
+        PathBuf::from,
+    );
+    fs::create_dir(&root).unwrap();
+    let one = append(&root.join("one"), 1);
+    let many = append(&root.join("many"), WRITERS);
+    println!("durable appends, 1 writer:   {one:>9.0}/s");
+    println!("durable appends, {WRITERS} writers: {many:>9.0}/s");
+    let single = bare_loop(&root.join("bare-1"), 1);
+    let bare = bare_loop(&root.join("bare-64"), WRITERS);
+    println!(
+        "bare loop, 1 a sync:         {single:>9.0}/s, journal {:.2} of it",
+        one / single
+    );
+    println!(
+        "bare loop, {WRITERS} a sync:        {bare:>9.0}/s, journal {:.2} of it",
+        many / bare
+    );
+    replay(&root.join("replay"));
+    fs::remove_dir_all(&root).unwrap();
+}
+
+fn event(number: usize) -> Event {
+    Event {
+        sequence: 0,
+        time: Time(1_700_000_000_000_000_000 + number as u64),
+        kind: EventKind::Container,
+        action: Action::Start,
+        actor: format!("{number:064x}"),
+        attributes: vec![Pair::new("name", "web-1"), Pair::new("image", "alpine:3.20")],
+        labels: vec![Pair::new("com.example.project", "shop")],
+    }
+}
+
+fn record_bytes() -> usize {
+    48 + Event {
+        time: Time::NEVER,
+        ..event(1)
+    }
+    .encode()
+    .len()
+    .next_multiple_of(8)
+}
+
+fn options() -> Options {
+    Options {
+        retain_bytes: 1 << 30,
+        ..Options::default()
+    }
+}
+
+/// Acknowledged appends a second.
+fn append(dir: &Path, writers: usize) -> f64 {
+    let journal = Journal::open(dir, [1; 32], options()).unwrap().journal;
+    let run = |appends: usize| {
+        let start = Instant::now();
+        std::thread::scope(|scope| {
+            for _ in 0..writers {
+                scope.spawn(|| {
+                    for number in 0..appends {
+                        journal.append(vec![event(number)], Box::new(|_| {})).unwrap();
+                    }
+                });
+            }
+        });
+        (writers * appends) as f64 / start.elapsed().as_secs_f64()
+    };
+    run(20);
+    run(APPENDS)
+}
+
+/// What a loop without a journal reaches: the bytes of so many records, then one fdatasync.
+fn bare_loop(path: &Path, records: usize) -> f64 {
+    let file = File::create(path).unwrap();
+    let bytes = vec![7; record_bytes() * records];
+    let start = Instant::now();
+    for turn in 0..APPENDS {
+        file.write_all_at(&bytes, (turn * bytes.len()) as u64).unwrap();
+        file.sync_data().unwrap();
+    }
+    (records * APPENDS) as f64 / start.elapsed().as_secs_f64()
+}
+
+fn replay(dir: &Path) {
+    let journal = Journal::open(dir, [1; 32], options()).unwrap().journal;
+    let count = REPLAY_BYTES as usize / record_bytes();
+    for start in (0..count).step_by(4000) {
+        let events = (start..count.min(start + 4000)).map(event).collect();
+        journal.append(events, Box::new(|_| {})).unwrap();
+    }
+    drop(journal);
+    let (bytes, plain) = best(|| plain_read(dir));
+    let (events, opening) = best(|| {
+        let opened = Journal::open(dir, [1; 32], options()).unwrap();
+        assert!(opened.report.is_whole());
+        opened.report.events
+    });
+    let opened = Journal::open(dir, [1; 32], options()).unwrap();
+    let (_, reading) = best(|| read_all(&opened.journal));
+    let rate = |elapsed: Duration| bytes as f64 / elapsed.as_secs_f64() / 1e9;
+    println!(
+        "plain read with CRC32C:      {bytes} bytes in {plain:?}, {:.2} GB/s",
+        rate(plain)
+    );
+    println!(
+        "opening:                     {events} events in {opening:?}, {:.2} GB/s",
+        rate(opening)
+    );
+    println!(
+        "reading every event:         {reading:?}, {:.2} GB/s",
+        rate(reading)
+    );
+}
+
+fn best<T>(run: impl Fn() -> T) -> (T, Duration) {
+    let turn = || {
+        let start = Instant::now();
+        let value = run();
+        (value, start.elapsed())
+    };
+    (0..5)
+        .map(|_| turn())
+        .min_by_key(|(_, elapsed)| *elapsed)
+        .unwrap()
+}
+
+fn plain_read(dir: &Path) -> u64 {
+    let mut buffer = vec![0; 128 * 1024];
+    let (mut bytes, mut crc) = (0, 0);
+    for entry in fs::read_dir(dir).unwrap() {
+        let mut file = File::open(entry.unwrap().path()).unwrap();
+        loop {
+            let count = file.read(&mut buffer).unwrap();
+            if count == 0 {
+                break;
+            }
+            crc = crc32c::crc32c_append(crc, buffer.get(..count).unwrap());
+            bytes += count as u64;
+        }
+    }
+    std::hint::black_box(crc);
+    bytes
+}
+
+fn read_all(journal: &Journal) {
+    let mut after = 0;
+    loop {
+        let batch = journal.read(after, Time::NEVER, 1024, 1 << 20).unwrap();
+        after = batch.scanned_to;
+        if after == batch.last_sequence {
+            break;
+        }
+    }
+}
