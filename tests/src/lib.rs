@@ -1,1 +1,19 @@
-//! The real pair, started for tests.
+//! The real pair for tests: a bridge and a socketd in a state directory of their own, real
+//! containers, and a small HTTP client to look at them with.
+//!
+//! Nothing depends on this crate. It knows the two programs by their command lines and sockets
+//! alone, as any user does, and it leaves nothing behind: a [`Pair`] that goes out of scope stops
+//! its containers, ends its processes, and complains about whatever is still there.
+
+pub mod binaries;
+pub mod daemon;
+pub mod docker;
+pub mod http;
+pub mod leftovers;
+pub mod pace;
+pub mod pair;
+pub mod rootfs;
+
+pub use docker::Docker;
+pub use http::{Address, Answer, Connection};
+pub use pair::Pair;

@@ -1,0 +1,66 @@
+//! The two programs.
+
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+use std::sync::OnceLock;
+
+/// Folder with both programs, to be used as they are: for release builds and for packages.
+const BIN_DIR: &str = "SOCKETD_BIN_DIR";
+
+/// Where the programs are.
+#[derive(Debug)]
+pub struct Binaries {
+    /// The root side.
+    pub bridge: PathBuf,
+    /// The unprivileged side.
+    pub socketd: PathBuf,
+}
+
+/// Both programs: those in `SOCKETD_BIN_DIR`, or, built on first use, those beside the tests.
+///
+/// # Panics
+/// When they cannot be built.
+pub fn binaries() -> &'static Binaries {
+    static BINARIES: OnceLock<Binaries> = OnceLock::new();
+    BINARIES.get_or_init(|| {
+        let folder = env::var_os(BIN_DIR).map_or_else(build, PathBuf::from);
+        let program = |name: &str| {
+            let path = folder.join(name);
+            assert!(path.is_file(), "there is no {}", path.display());
+            path
+        };
+        Binaries {
+            bridge: program("socketd-bridge"),
+            socketd: program("socketd"),
+        }
+    })
+}
+
+/// Builds both. Cargo itself sees to it that two test programs do not do it at once.
+fn build() -> PathBuf {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let mut command = Command::new(env!("CARGO"));
+    command.args([
+        "build",
+        "--quiet",
+        "-p",
+        "socketd-bridge",
+        "-p",
+        "socketd",
+        "--bins",
+    ]);
+    // A test lies in target/debug/deps or target/release/deps (or examples); the programs lie one above.
+    let test = env::current_exe().unwrap();
+    let profile = test
+        .ancestors()
+        .find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+    let folder = profile.expect("tests run from cargo's target folder").to_owned();
+    if folder.ends_with("release") {
+        command.arg("--release");
+    }
+    command.arg("--target-dir").arg(folder.parent().unwrap());
+    let status = command.current_dir(workspace).status().unwrap();
+    assert!(status.success(), "the programs do not build");
+    folder
+}
