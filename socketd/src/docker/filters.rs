@@ -163,8 +163,9 @@ fn has_label<'a>(wanted: &str, mut labels: impl Iterator<Item = (&'a str, &'a st
     }
 }
 
+/// A regular expression that matches in linear time and stays small; none where the text is no such thing.
 /// Bytes, not Unicode: names are plain ASCII, and the tables of Unicode would double the daemon.
-fn compile(expression: &str) -> Option<Regex> {
+pub(super) fn compile(expression: &str) -> Option<Regex> {
     RegexBuilder::new(expression)
         .unicode(false)
         .size_limit(REGEX_BYTES_MAX)

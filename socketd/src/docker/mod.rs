@@ -11,6 +11,7 @@ pub mod filters;
 pub mod images;
 pub mod networks;
 pub mod query;
+mod shape;
 pub mod status;
 pub mod system;
 pub mod time;

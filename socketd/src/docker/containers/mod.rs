@@ -4,4 +4,5 @@ pub mod create;
 pub mod inspect;
 pub mod list;
 pub mod operate;
+pub mod ports;
 pub mod signal;
