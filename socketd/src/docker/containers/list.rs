@@ -1,13 +1,30 @@
 //! `GET /containers/json`.
+//!
+//! The hot path: a container is rendered once for as long as it does not change, and a list is then
+//! a copy of bytes with a fresh status text between the two halves of each.
 
+use std::collections::BTreeMap;
+
+use serde::Serialize;
 use wire::response::ContainerUsage;
+use wire::spec::Port;
 use wire::{Summary, Time};
 
+use super::attachment::{Attachment, open_ports};
+use super::command::command_line;
+pub use super::filter::{select, select_prunable};
+use super::mounts::{MountPoint, mount_points};
 use crate::docker::error::ApiError;
-use crate::docker::filters::Filters;
+use crate::docker::filters::{Filters, pairs};
 use crate::docker::images::ImageIndex;
 use crate::docker::networks::Networks;
 use crate::docker::query::Query;
+use crate::docker::status::{state_word, status_text, write_status};
+
+const FILTERS: &[&str] = &[
+    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network",
+    "publish", "since", "status", "volume",
+];
 
 /// What is asked of a list.
 #[derive(Debug, Clone, Default)]
@@ -23,12 +40,21 @@ pub struct ListQuery {
 }
 
 impl ListQuery {
-    /// Reads `all`, `limit`, `size`, `filters`.
+    /// Reads `all`, `limit`, `size`, `filters`. A limit also asks for those that do not run, and so
+    /// does a status.
     ///
     /// # Errors
     /// 400 for a limit that is no number, filters that are none or are not known.
-    pub fn parse(_query: &Query) -> Result<Self, ApiError> {
-        Ok(Self::default())
+    pub fn parse(query: &Query) -> Result<Self, ApiError> {
+        let limit = query.integer("limit")?.unwrap_or(0).max(0);
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        let filters = Filters::parse(query.text("filters"), FILTERS)?;
+        Ok(Self {
+            all: query.flag("all") || limit > 0 || filters.contains("status"),
+            limit,
+            size: query.flag("size"),
+            filters,
+        })
     }
 }
 
@@ -46,14 +72,19 @@ impl Prepared {
     pub fn new(
         summary: Summary,
         usage: Option<&ContainerUsage>,
-        _networks: &Networks,
-        _images: &ImageIndex,
+        networks: &Networks,
+        images: &ImageIndex,
     ) -> Self {
-        let _ = usage;
+        let mut before = json(&Head::new(&summary, usage, images));
+        // The head ends where its last field does; the status text comes next.
+        before.pop();
+        before.extend_from_slice(b",\"Status\":\"");
+        let mut after = b"\",".to_vec();
+        after.extend(json(&Tail::new(&summary, networks)).into_iter().skip(1));
         Self {
             summary,
-            before: Box::default(),
-            after: Box::default(),
+            before: before.into_boxed_slice(),
+            after: after.into_boxed_slice(),
         }
     }
 
@@ -64,34 +95,162 @@ impl Prepared {
     }
 
     /// Appends the container as it is at `now`; answers until when that is what would be appended.
-    pub fn render_into(&self, _now: Time, out: &mut Vec<u8>) -> Time {
+    pub fn render_into(&self, now: Time, out: &mut Vec<u8>) -> Time {
         out.extend_from_slice(&self.before);
+        // Status texts are letters, digits, blanks and brackets: nothing that JSON would quote.
+        let mut text = String::with_capacity(48);
+        let valid_until = write_status(&self.summary.state, now, &mut text);
+        out.extend_from_slice(text.as_bytes());
         out.extend_from_slice(&self.after);
-        Time(u64::MAX)
+        valid_until
     }
 }
 
-/// The containers a query asks for, of `all` (newest first), in the same order.
-///
-/// # Errors
-/// 400 or 404 for a filter's value that cannot be one.
-pub fn select<'a>(
-    all: &'a [Prepared],
-    _query: &ListQuery,
-    _images: &ImageIndex,
-    _networks: &Networks,
-) -> Result<Vec<&'a Prepared>, ApiError> {
-    Ok(all.iter().collect())
+/// Appends the whole list as a JSON array; answers until when that is what would be appended.
+pub fn render_list<'a>(containers: impl Iterator<Item = &'a Prepared>, now: Time, out: &mut Vec<u8>) -> Time {
+    let mut valid_until = Time(u64::MAX);
+    out.push(b'[');
+    for (at, container) in containers.enumerate() {
+        if at > 0 {
+            out.push(b',');
+        }
+        valid_until = valid_until.min(container.render_into(now, out));
+    }
+    out.push(b']');
+    valid_until
 }
 
-/// The containers a `POST /containers/prune` removes, by its `filters=`; the caller removes them one by one.
-///
-/// # Errors
-/// 400 for filters that are none or are not known.
-pub fn select_prunable<'a>(
-    all: &'a [Prepared],
-    _filters: Option<&str>,
-    _now: Time,
-) -> Result<Vec<&'a Prepared>, ApiError> {
-    Ok(all.iter().collect())
+/// None of the shapes here can fail to be written: every key is text.
+fn json(shape: &impl Serialize) -> Vec<u8> {
+    serde_json::to_vec(shape).unwrap_or_default()
 }
+
+/// A whole item, for answers that hold containers among other things.
+#[derive(Debug, Serialize)]
+pub(in crate::docker) struct Item<'a> {
+    #[serde(flatten)]
+    head: Head<'a>,
+    #[serde(rename = "Status")]
+    status: String,
+    #[serde(flatten)]
+    tail: Tail<'a>,
+}
+
+impl<'a> Item<'a> {
+    pub(in crate::docker) fn new(
+        summary: &'a Summary,
+        usage: Option<&ContainerUsage>,
+        networks: &Networks,
+        images: &ImageIndex,
+        now: Time,
+    ) -> Self {
+        Self {
+            head: Head::new(summary, usage, images),
+            status: status_text(&summary.state, now).0,
+            tail: Tail::new(summary, networks),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Head<'a> {
+    id: String,
+    names: [String; 1],
+    image: String,
+    #[serde(rename = "ImageID")]
+    image_id: String,
+    command: String,
+    created: u64,
+    ports: Vec<OpenPort>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_rw: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    size_root_fs: Option<u64>,
+    labels: BTreeMap<&'a str, &'a str>,
+    state: &'static str,
+}
+
+impl<'a> Head<'a> {
+    fn new(summary: &'a Summary, usage: Option<&ContainerUsage>, images: &ImageIndex) -> Self {
+        let image_id = format!("sha256:{}", summary.image_id);
+        // A name that leads elsewhere by now would lie; Docker then shows the id.
+        let image = if images.leads_to(&summary.image, summary.image_id) {
+            summary.image.clone()
+        } else {
+            image_id.clone()
+        };
+        let state = &summary.state;
+        let ports = open_ports(summary.network_mode, state.status, &summary.exposed, &summary.published);
+        let shown = |bytes: u64| (bytes > 0).then_some(bytes);
+        Self {
+            id: summary.id.to_string(),
+            names: [format!("/{}", summary.name)],
+            image,
+            image_id,
+            command: command_line(&summary.arguments),
+            created: summary.created_at.seconds(),
+            ports: ports.into_iter().map(OpenPort::new).collect(),
+            size_rw: usage.and_then(|usage| shown(usage.upper_bytes)),
+            size_root_fs: usage.and_then(|usage| shown(usage.image_bytes.saturating_add(usage.upper_bytes))),
+            labels: pairs(&summary.labels).collect(),
+            state: state_word(state.status),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct OpenPort {
+    private_port: u16,
+    #[serde(rename = "Type")]
+    protocol: String,
+}
+
+impl OpenPort {
+    fn new(port: Port) -> Self {
+        Self {
+            private_port: port.container_port,
+            protocol: port.protocol,
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct Tail<'a> {
+    host_config: HostConfig<'a>,
+    network_settings: NetworkSettings,
+    mounts: Vec<MountPoint<'a>>,
+}
+
+impl<'a> Tail<'a> {
+    fn new(summary: &'a Summary, networks: &Networks) -> Self {
+        let attachment = Attachment::new(networks, summary.network_mode, &summary.state, summary.id);
+        Self {
+            host_config: HostConfig {
+                network_mode: attachment.name(),
+                annotations: pairs(&summary.annotations).collect(),
+            },
+            network_settings: NetworkSettings { networks: attachment },
+            mounts: mount_points(&summary.mounts),
+        }
+    }
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct HostConfig<'a> {
+    network_mode: &'static str,
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    annotations: BTreeMap<&'a str, &'a str>,
+}
+
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct NetworkSettings {
+    networks: Attachment,
+}
+
+#[cfg(test)]
+mod tests;
