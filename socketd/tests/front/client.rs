@@ -1,0 +1,148 @@
+//! Clients: one that calls the entry directly, and one that speaks raw HTTP over a unix socket.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::Request;
+use axum::http::{HeaderMap, StatusCode};
+use http_body_util::BodyExt;
+use socketd::config::Listen;
+use socketd::ending::{self, Ending, Teller};
+use socketd::front::{self, Listener};
+use socketd::link::Link;
+use socketd::routes::Entry;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::UnixStream;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+use crate::stand_in::{SOON, StandIn};
+
+/// An entry that asks the stand-in, and what ends its endless answers.
+pub fn entry(stand_in: &StandIn) -> (Arc<Entry>, Teller) {
+    let (teller, ending) = ending::channel();
+    (entry_until(stand_in, ending), teller)
+}
+
+fn entry_until(stand_in: &StandIn, ending: Ending) -> Arc<Entry> {
+    Arc::new(Entry::new(Arc::new(Link::new(stand_in.dir())), ending))
+}
+
+/// A whole answer.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: StatusCode,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn message(&self) -> String {
+        assert_eq!(self.headers["content-type"], "application/json", "{self:?}");
+        let value: serde_json::Value = serde_json::from_str(&self.body).unwrap();
+        assert_eq!(value.as_object().unwrap().len(), 1, "{self:?}");
+        value["message"].as_str().unwrap().to_owned()
+    }
+}
+
+pub fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
+    Request::builder()
+        .method(method)
+        .uri(path)
+        .body(body.into())
+        .unwrap()
+}
+
+/// One request, answered whole.
+pub async fn ask(entry: &Entry, method: &str, path: &str) -> Reply {
+    send(entry, request(method, path, Body::empty())).await
+}
+
+pub async fn send(entry: &Entry, request: Request<Body>) -> Reply {
+    let whole = async {
+        let (head, body) = entry.answer(request).await.into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        Reply {
+            status: head.status,
+            headers: head.headers,
+            body: String::from_utf8(body.to_vec()).unwrap(),
+        }
+    };
+    timeout(SOON, whole).await.expect("an answer in time")
+}
+
+/// The front on a unix socket beside the stand-in's.
+pub struct Served {
+    pub path: PathBuf,
+    teller: Teller,
+    task: JoinHandle<()>,
+}
+
+impl Served {
+    pub async fn new(stand_in: &StandIn) -> Self {
+        let path = stand_in.dir().join("docker.sock");
+        let listener = Listener::bind(&Listen::Unix(path.clone()), None).await.unwrap();
+        let (teller, ending) = ending::channel();
+        let entry = entry_until(stand_in, ending.clone());
+        let task = tokio::spawn(front::serve(vec![listener], entry, ending));
+        Self { path, teller, task }
+    }
+
+    pub async fn connect(&self) -> Raw {
+        Raw {
+            stream: UnixStream::connect(&self.path).await.unwrap(),
+            seen: String::new(),
+        }
+    }
+
+    /// Ends as on SIGTERM, and waits for it.
+    pub async fn end(self) {
+        self.teller.tell();
+        timeout(SOON, self.task).await.expect("the front ends").unwrap();
+    }
+}
+
+/// A connection on which a test writes what it likes.
+pub struct Raw {
+    stream: UnixStream,
+    pub seen: String,
+}
+
+impl Raw {
+    pub async fn write(&mut self, text: &str) {
+        self.write_bytes(text.as_bytes()).await;
+    }
+
+    pub async fn write_bytes(&mut self, bytes: &[u8]) {
+        self.stream.write_all(bytes).await.unwrap();
+    }
+
+    /// Reads on until what was seen contains `part`; then forgets everything up to its end.
+    pub async fn expect(&mut self, part: &str) -> String {
+        loop {
+            if let Some(at) = self.seen.find(part) {
+                let rest = self.seen.split_off(at + part.len());
+                return std::mem::replace(&mut self.seen, rest);
+            }
+            assert!(self.read().await > 0, "ended before {part:?}: {:?}", self.seen);
+        }
+    }
+
+    /// Reads to the end of the connection.
+    pub async fn end(mut self) -> String {
+        while self.read().await > 0 {}
+        self.seen
+    }
+
+    async fn read(&mut self) -> usize {
+        let mut part = [0; 4096];
+        let count = timeout(SOON, self.stream.read(&mut part))
+            .await
+            .expect("bytes in time");
+        // A reset is an end like another here.
+        let count = count.unwrap_or(0);
+        self.seen.push_str(std::str::from_utf8(&part[..count]).unwrap());
+        count
+    }
+}

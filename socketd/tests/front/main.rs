@@ -1,0 +1,19 @@
+//! socketd against a stand-in for the bridge: real unix sockets, real frames, scripted answers.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod answers;
+mod client;
+mod events;
+mod import;
+mod lists;
+mod program;
+mod stand_in;
+mod streams;
+mod trouble;
