@@ -75,10 +75,14 @@ async fn remove(
     Path(name): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer {
-    let act = Act::ImageRemove { reference: &name };
+    let query = Query::parse(query.as_deref());
+    let act = Act::ImageRemove {
+        reference: &name,
+        force: query.flag("force"),
+    };
     let held = desk.images.current().await;
     let held = held.map_err(|error| failed(&error, act))?;
-    let order = images::parse_remove(&held.index, &name, &Query::parse(query.as_deref()))?;
+    let order = images::parse_remove(&held.index, &name, &query)?;
     let done = desk.link.remove_image(order.clone()).await;
     let done = done.map_err(|error| failed(&error, act))?;
     json(StatusCode::OK, &images::removed(&order, &done))

@@ -1,4 +1,4 @@
-//! `/networks`: bridge, host and none, with the containers in each.
+//! `/networks`: bridge, host and none, and the containers in one of them.
 
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use axum::routing::get;
 use super::Desk;
 use super::answer::{Answer, failed, json};
 use crate::docker::error::Act;
+use crate::docker::networks::Networks;
 use crate::docker::query::Query;
 
 pub(super) fn routes() -> Router<Arc<Desk>> {
@@ -20,12 +21,9 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
 
 async fn list(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Answer {
     let query = Query::parse(query.as_deref());
-    let held = desk
-        .containers
-        .current()
-        .await
-        .map_err(|error| failed(&error, Act::Other))?;
-    json(StatusCode::OK, &held.networks.list(&query, held.summaries())?)
+    let info = desk.link.info().await;
+    let info = info.map_err(|error| failed(&error, Act::Other))?;
+    json(StatusCode::OK, &Networks::new(&info).list(&query)?)
 }
 
 async fn inspect(

@@ -20,7 +20,7 @@ use tokio::time::timeout;
 use crate::stand_in::{SOON, StandIn};
 
 /// An entry that asks the stand-in, and what ends its endless answers.
-pub fn entry(stand_in: &StandIn) -> (Arc<Entry>, Teller) {
+pub(crate) fn entry(stand_in: &StandIn) -> (Arc<Entry>, Teller) {
     let (teller, ending) = ending::channel();
     (entry_until(stand_in, ending), teller)
 }
@@ -31,14 +31,14 @@ fn entry_until(stand_in: &StandIn, ending: Ending) -> Arc<Entry> {
 
 /// A whole answer.
 #[derive(Debug)]
-pub struct Reply {
-    pub status: StatusCode,
-    pub headers: HeaderMap,
-    pub body: String,
+pub(crate) struct Reply {
+    pub(crate) status: StatusCode,
+    pub(crate) headers: HeaderMap,
+    pub(crate) body: String,
 }
 
 impl Reply {
-    pub fn message(&self) -> String {
+    pub(crate) fn message(&self) -> String {
         assert_eq!(self.headers["content-type"], "application/json", "{self:?}");
         let value: serde_json::Value = serde_json::from_str(&self.body).unwrap();
         assert_eq!(value.as_object().unwrap().len(), 1, "{self:?}");
@@ -46,7 +46,7 @@ impl Reply {
     }
 }
 
-pub fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
+pub(crate) fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body> {
     Request::builder()
         .method(method)
         .uri(path)
@@ -55,11 +55,11 @@ pub fn request(method: &str, path: &str, body: impl Into<Body>) -> Request<Body>
 }
 
 /// One request, answered whole.
-pub async fn ask(entry: &Entry, method: &str, path: &str) -> Reply {
+pub(crate) async fn ask(entry: &Entry, method: &str, path: &str) -> Reply {
     send(entry, request(method, path, Body::empty())).await
 }
 
-pub async fn send(entry: &Entry, request: Request<Body>) -> Reply {
+pub(crate) async fn send(entry: &Entry, request: Request<Body>) -> Reply {
     let whole = async {
         let (head, body) = entry.answer(request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -73,14 +73,14 @@ pub async fn send(entry: &Entry, request: Request<Body>) -> Reply {
 }
 
 /// The front on a unix socket beside the stand-in's.
-pub struct Served {
-    pub path: PathBuf,
+pub(crate) struct Served {
+    pub(crate) path: PathBuf,
     teller: Teller,
     task: JoinHandle<()>,
 }
 
 impl Served {
-    pub async fn new(stand_in: &StandIn) -> Self {
+    pub(crate) async fn new(stand_in: &StandIn) -> Self {
         let path = stand_in.dir().join("docker.sock");
         let listener = Listener::bind(&Listen::Unix(path.clone()), None).await.unwrap();
         let (teller, ending) = ending::channel();
@@ -89,7 +89,7 @@ impl Served {
         Self { path, teller, task }
     }
 
-    pub async fn connect(&self) -> Raw {
+    pub(crate) async fn connect(&self) -> Raw {
         Raw {
             stream: UnixStream::connect(&self.path).await.unwrap(),
             seen: String::new(),
@@ -97,29 +97,29 @@ impl Served {
     }
 
     /// Ends as on SIGTERM, and waits for it.
-    pub async fn end(self) {
+    pub(crate) async fn end(self) {
         self.teller.tell();
         timeout(SOON, self.task).await.expect("the front ends").unwrap();
     }
 }
 
 /// A connection on which a test writes what it likes.
-pub struct Raw {
+pub(crate) struct Raw {
     stream: UnixStream,
-    pub seen: String,
+    pub(crate) seen: String,
 }
 
 impl Raw {
-    pub async fn write(&mut self, text: &str) {
+    pub(crate) async fn write(&mut self, text: &str) {
         self.write_bytes(text.as_bytes()).await;
     }
 
-    pub async fn write_bytes(&mut self, bytes: &[u8]) {
+    pub(crate) async fn write_bytes(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).await.unwrap();
     }
 
     /// Reads on until what was seen contains `part`; then forgets everything up to its end.
-    pub async fn expect(&mut self, part: &str) -> String {
+    pub(crate) async fn expect(&mut self, part: &str) -> String {
         loop {
             if let Some(at) = self.seen.find(part) {
                 let rest = self.seen.split_off(at + part.len());
@@ -130,7 +130,7 @@ impl Raw {
     }
 
     /// Reads to the end of the connection.
-    pub async fn end(mut self) -> String {
+    pub(crate) async fn end(mut self) -> String {
         while self.read().await > 0 {}
         self.seen
     }

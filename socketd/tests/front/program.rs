@@ -170,6 +170,8 @@ fn a_socket_left_behind_is_replaced_and_one_in_use_is_not() {
     fs::set_permissions(&room.0, fs::Permissions::from_mode(0o777)).unwrap();
     let socket = room.0.join("docker.sock");
     drop(UnixListener::bind(&socket).unwrap());
+    // As if left by the user the program becomes.
+    fs::set_permissions(&socket, fs::Permissions::from_mode(0o777)).unwrap();
     let mut program = Program::start(&["--listen", &unix_url(&socket)]);
     program.listening();
     assert!(ping(&mut UnixStream::connect(&socket).unwrap()).ends_with("OK"));

@@ -25,34 +25,34 @@ use wire::{
 };
 
 /// How long anything in these tests may take before it counts as never.
-pub const SOON: Duration = Duration::from_secs(20);
+pub(crate) const SOON: Duration = Duration::from_secs(20);
 
 /// What the stand-in's machine holds.
 #[derive(Debug, Default)]
-pub struct World {
-    pub revision: u64,
-    pub containers: Vec<Summary>,
-    pub images: Vec<Image>,
-    pub events: Vec<Event>,
+pub(crate) struct World {
+    pub(crate) revision: u64,
+    pub(crate) containers: Vec<Summary>,
+    pub(crate) images: Vec<Image>,
+    pub(crate) events: Vec<Event>,
     /// Every request, in the order it came.
-    pub asked: Vec<Request>,
+    pub(crate) asked: Vec<Request>,
     /// Subscriptions tell this many events at most and then say that the reader lags.
-    pub lag_after: Option<usize>,
+    pub(crate) lag_after: Option<usize>,
     /// Open subscriptions.
-    pub subscriptions: usize,
+    pub(crate) subscriptions: usize,
     /// Set when a wait may end.
-    pub exited: bool,
+    pub(crate) exited: bool,
     /// Waits whose client went away.
-    pub waits_abandoned: usize,
+    pub(crate) waits_abandoned: usize,
     /// What was read from the descriptor of an import, and how its end looked.
-    pub uploads: Vec<(Vec<u8>, Result<(), i32>)>,
+    pub(crate) uploads: Vec<(Vec<u8>, Result<(), i32>)>,
 }
 
 /// What a test says about one request instead of the world's answer.
-pub type Script = Box<dyn Fn(&Request, &mut Peer) -> Verdict + Send + Sync>;
+pub(crate) type Script = Box<dyn Fn(&Request, &mut Peer) -> Verdict + Send + Sync>;
 
 /// Whether a script answered.
-pub enum Verdict {
+pub(crate) enum Verdict {
     /// It did not: the world answers.
     Pass,
     /// It did.
@@ -80,7 +80,7 @@ impl Shared {
 }
 
 /// The stand-in. Everything it made is gone when it is dropped.
-pub struct StandIn {
+pub(crate) struct StandIn {
     dir: PathBuf,
     shared: Arc<Shared>,
     threads: Vec<JoinHandle<()>>,
@@ -90,7 +90,7 @@ static NEXT: AtomicU64 = AtomicU64::new(0);
 
 impl StandIn {
     /// Not running yet; call [`up`](Self::up).
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("socketd-front-{}-{number}", std::process::id()));
         fs::create_dir(&dir).unwrap();
@@ -113,18 +113,18 @@ impl StandIn {
     }
 
     /// Running.
-    pub fn running() -> Self {
+    pub(crate) fn running() -> Self {
         let mut stand_in = Self::new();
         stand_in.up();
         stand_in
     }
 
-    pub fn dir(&self) -> &Path {
+    pub(crate) fn dir(&self) -> &Path {
         &self.dir
     }
 
     /// Begins to listen.
-    pub fn up(&mut self) {
+    pub(crate) fn up(&mut self) {
         self.shared.ended.store(false, Ordering::SeqCst);
         for name in ["watch.sock", "control.sock"] {
             let listener = UnixListener::bind(self.dir.join(name)).unwrap();
@@ -135,7 +135,7 @@ impl StandIn {
     }
 
     /// Goes away as a killed process does: every connection ends, nobody listens.
-    pub fn down(&mut self) {
+    pub(crate) fn down(&mut self) {
         self.shared.ended.store(true, Ordering::SeqCst);
         for name in ["watch.sock", "control.sock"] {
             // Wakes the thread that accepts, which then ends.
@@ -152,23 +152,23 @@ impl StandIn {
     }
 
     /// Answers by a script where it wants to.
-    pub fn script(&self, script: impl Fn(&Request, &mut Peer) -> Verdict + Send + Sync + 'static) {
+    pub(crate) fn script(&self, script: impl Fn(&Request, &mut Peer) -> Verdict + Send + Sync + 'static) {
         *self.shared.script.lock().unwrap() = Some(Arc::new(Box::new(script)));
     }
 
-    pub fn unscript(&self) {
+    pub(crate) fn unscript(&self) {
         *self.shared.script.lock().unwrap() = None;
     }
 
     /// Looks at the world, or changes it; whoever waits for a change looks again.
-    pub fn world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
+    pub(crate) fn world<T>(&self, visit: impl FnOnce(&mut World) -> T) -> T {
         let value = visit(&mut self.shared.world.lock().unwrap());
         self.shared.tell();
         value
     }
 
     /// Waits until the world is as asked.
-    pub async fn until(&self, condition: impl Fn(&World) -> bool) {
+    pub(crate) async fn until(&self, condition: impl Fn(&World) -> bool) {
         let deadline = tokio::time::Instant::now() + SOON;
         loop {
             let changed = self.shared.told.notified();
@@ -185,7 +185,7 @@ impl StandIn {
     }
 
     /// How often something was asked.
-    pub fn count(&self, opcode: Opcode) -> usize {
+    pub(crate) fn count(&self, opcode: Opcode) -> usize {
         self.world(|world| {
             world
                 .asked
@@ -196,21 +196,21 @@ impl StandIn {
     }
 
     /// Lets an event happen.
-    pub fn happen(&self, action: Action, name: &str) {
+    pub(crate) fn happen(&self, action: Action, name: &str) {
         self.happenings().happen(action, name);
     }
 
     /// What lets events happen from inside a script.
-    pub fn happenings(&self) -> Happenings {
+    pub(crate) fn happenings(&self) -> Happenings {
         Happenings(Arc::clone(&self.shared))
     }
 }
 
 /// Lets events happen.
-pub struct Happenings(Arc<Shared>);
+pub(crate) struct Happenings(Arc<Shared>);
 
 impl Happenings {
-    pub fn happen(&self, action: Action, name: &str) {
+    pub(crate) fn happen(&self, action: Action, name: &str) {
         let mut world = self.0.world.lock().unwrap();
         let sequence = world.events.last().map_or(1, |last| last.sequence + 1);
         world.events.push(event(sequence, action, name));
@@ -227,7 +227,7 @@ impl Drop for StandIn {
 }
 
 /// An event as the stand-in makes them: one a second, from second 1000 on.
-pub fn event(sequence: u64, action: Action, name: &str) -> Event {
+pub(crate) fn event(sequence: u64, action: Action, name: &str) -> Event {
     Event {
         sequence,
         time: Time((1000 + sequence) * 1_000_000_000),
@@ -243,7 +243,7 @@ pub fn event(sequence: u64, action: Action, name: &str) -> Event {
 }
 
 /// A container that was never started.
-pub fn summary(number: u8, name: &str) -> Summary {
+pub(crate) fn summary(number: u8, name: &str) -> Summary {
     Summary {
         id: ContainerId([number; 32]),
         name: name.to_owned(),
@@ -257,7 +257,7 @@ pub fn summary(number: u8, name: &str) -> Summary {
 }
 
 /// An image with one name.
-pub fn image(number: u8, tag: &str) -> Image {
+pub(crate) fn image(number: u8, tag: &str) -> Image {
     Image {
         id: ImageId([number; 32]),
         created_at: Time(1_700_000_000_000_000_000),
@@ -268,35 +268,35 @@ pub fn image(number: u8, tag: &str) -> Image {
 }
 
 /// One connection to the stand-in.
-pub struct Peer {
+pub(crate) struct Peer {
     stream: UnixStream,
     passed: VecDeque<Passed>,
-    pub socket: &'static str,
+    pub(crate) socket: &'static str,
 }
 
 impl Peer {
     /// Sends one frame; a client that is gone is its own affair.
-    pub fn frame(&mut self, flow: Flow, response: &Response) {
+    pub(crate) fn frame(&mut self, flow: Flow, response: &Response) {
         let mut out = Vec::new();
         response.append_to(flow, &mut out).unwrap();
         self.raw(&out);
     }
 
-    pub fn answer(&mut self, response: &Response) {
+    pub(crate) fn answer(&mut self, response: &Response) {
         self.frame(Flow::Last, response);
     }
 
-    pub fn raw(&mut self, bytes: &[u8]) {
+    pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
     }
 
     /// Closes what came along.
-    pub fn drop_passed(&mut self) {
+    pub(crate) fn drop_passed(&mut self) {
         self.passed.clear();
     }
 
     /// Blocks until the client closes its end.
-    pub fn wait_for_end(&mut self) {
+    pub(crate) fn wait_for_end(&mut self) {
         let mut rest = Vec::new();
         let _ = self.stream.read_to_end(&mut rest);
     }
@@ -446,7 +446,7 @@ fn answer(shared: &Shared, peer: &mut Peer, request: Request) {
     peer.answer(&response);
 }
 
-pub fn refuse(code: RefusalCode, subject: &str) -> Response {
+pub(crate) fn refuse(code: RefusalCode, subject: &str) -> Response {
     Response::Refused(Refusal::about(code, subject))
 }
 
