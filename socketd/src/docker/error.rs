@@ -106,9 +106,9 @@ pub fn from_refusal(refusal: &Refusal, act: Act<'_>) -> ApiError {
     let subject = refusal.subject.as_str();
     match refusal.code {
         RefusalCode::NoSuchContainer => ApiError::not_found(format!("No such container: {subject}")),
-        RefusalCode::AmbiguousContainer => ApiError::bad_request(format!(
-            "multiple IDs found with provided prefix: {subject}"
-        )),
+        RefusalCode::AmbiguousContainer => {
+            ApiError::bad_request(format!("multiple IDs found with provided prefix: {subject}"))
+        }
         RefusalCode::NoSuchImage => no_such_image(subject, act),
         RefusalCode::NameInUse => name_in_use(refusal, act),
         RefusalCode::InvalidName => ApiError::bad_request(invalid_name(subject)),
@@ -272,7 +272,12 @@ mod tests {
     fn containers_are_refused_in_dockers_words() {
         use RefusalCode as Code;
         let kill = Act::Kill { reference: "web" };
-        check(about(Code::NoSuchContainer, "nosuch"), Act::Inspect, 404, "No such container: nosuch");
+        check(
+            about(Code::NoSuchContainer, "nosuch"),
+            Act::Inspect,
+            404,
+            "No such container: nosuch",
+        );
         check(
             about(Code::AmbiguousContainer, "a7"),
             Act::Start,
@@ -322,7 +327,12 @@ mod tests {
             "Conflict. The container name \"/web\" is already in use by container \"{ID}\". You have to remove (or rename) that container to be able to reuse that name."
         );
         check(taken(), Act::Create, 409, &conflict);
-        check(taken(), Act::Rename, 409, &format!("Error when allocating new name: {conflict}"));
+        check(
+            taken(),
+            Act::Rename,
+            409,
+            &format!("Error when allocating new name: {conflict}"),
+        );
         check(
             about(RefusalCode::InvalidName, "-bad-"),
             Act::Create,
@@ -383,7 +393,9 @@ mod tests {
         );
         check(
             about(RefusalCode::NoSuchImage, ID),
-            Act::ImageInspect { reference: "nosuch:latest" },
+            Act::ImageInspect {
+                reference: "nosuch:latest",
+            },
             404,
             "No such image: nosuch:latest",
         );

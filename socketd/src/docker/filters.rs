@@ -102,11 +102,7 @@ impl Filters {
     }
 
     /// Whether no value of a key is among the labels.
-    pub fn no_labels<'a>(
-        &self,
-        key: &str,
-        labels: impl Iterator<Item = (&'a str, &'a str)> + Clone,
-    ) -> bool {
+    pub fn no_labels<'a>(&self, key: &str, labels: impl Iterator<Item = (&'a str, &'a str)> + Clone) -> bool {
         !self
             .values(key)
             .iter()
@@ -118,7 +114,11 @@ impl Filters {
     pub fn patterns(&self, key: &str) -> Patterns {
         Patterns {
             wanted: self.contains(key),
-            expressions: self.values(key).iter().filter_map(|value| compile(value)).collect(),
+            expressions: self
+                .values(key)
+                .iter()
+                .filter_map(|value| compile(value))
+                .collect(),
         }
     }
 
@@ -210,7 +210,14 @@ mod tests {
 
     #[test]
     fn nothing_filters_nothing() {
-        for text in [None, Some(""), Some("{}"), Some("null"), Some(r#"{"name":[]}"#), Some(r#"{"name":null}"#)] {
+        for text in [
+            None,
+            Some(""),
+            Some("{}"),
+            Some("null"),
+            Some(r#"{"name":[]}"#),
+            Some(r#"{"name":null}"#),
+        ] {
             let filters = Filters::parse(text, &["name"]).unwrap();
             assert!(filters.exact("name", "x"), "{text:?}");
             assert!(filters.patterns("name").matches("x"), "{text:?}");
@@ -255,7 +262,11 @@ mod tests {
         #[track_caller]
         fn check(pattern: &str, expected: bool) {
             let text = serde_json::json!({ "name": [pattern] }).to_string();
-            assert_eq!(parsed(&text).patterns("name").matches("/foo"), expected, "{pattern}");
+            assert_eq!(
+                parsed(&text).patterns("name").matches("/foo"),
+                expected,
+                "{pattern}"
+            );
         }
         check("^/foo$", true);
         check("fo", true);

@@ -97,7 +97,9 @@ impl Networks {
     /// Name, driver and id of the network an event means by name, driver or id.
     pub(super) fn find(&self, reference: &str) -> Option<(&'static str, &'static str, String)> {
         self.all()
-            .find(|(kind, id)| kind.name == reference || kind.driver == reference || id.hex().as_str() == reference)
+            .find(|(kind, id)| {
+                kind.name == reference || kind.driver == reference || id.hex().as_str() == reference
+            })
             .map(|(kind, id)| (kind.name, kind.driver, id.to_string()))
     }
 
@@ -291,7 +293,9 @@ mod tests {
         let shapes = networks().list(&Query::parse(Some(&text)))?;
         let names = serde_json::to_value(shapes).unwrap();
         let names = names.as_array().unwrap().iter();
-        Ok(names.map(|one| one["Name"].as_str().unwrap().to_owned()).collect())
+        Ok(names
+            .map(|one| one["Name"].as_str().unwrap().to_owned())
+            .collect())
     }
 
     #[test]
@@ -312,7 +316,10 @@ mod tests {
         check(r#"{"dangling":["false"]}"#, &["bridge", "host", "none"]);
         check(r#"{"label":["x"]}"#, &[]);
         assert_eq!(list(r#"{"x":["y"]}"#).unwrap_err().message, "invalid filter 'x'");
-        assert_eq!(list(r#"{"type":["y"]}"#).unwrap_err().message, "invalid filter 'type=y'");
+        assert_eq!(
+            list(r#"{"type":["y"]}"#).unwrap_err().message,
+            "invalid filter 'type=y'"
+        );
     }
 
     fn container(mode: NetworkMode, status: Status) -> Summary {

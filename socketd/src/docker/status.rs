@@ -126,7 +126,10 @@ fn human_duration(nanos: u64) -> (Words, u64) {
         (.., 1440..17520) => (Words::Count(hours / 720, "months"), step(720, 17520)),
         _ => {
             let years = nanos / HOUR / 8760;
-            (Words::Count(years, "years"), (years + 1).saturating_mul(8760 * HOUR))
+            (
+                Words::Count(years, "years"),
+                (years + 1).saturating_mul(8760 * HOUR),
+            )
         }
     }
 }
@@ -208,7 +211,10 @@ mod tests {
         check(&state(Status::Running, None), "Up 19 minutes");
         check(&state(Status::Running, ended(1)), "Up 19 minutes");
         check(&state(Status::Paused, None), "Up 19 minutes (Paused)");
-        check(&state(Status::Restarting, ended(1)), "Restarting (1) 3 minutes ago");
+        check(
+            &state(Status::Restarting, ended(1)),
+            "Restarting (1) 3 minutes ago",
+        );
         check(&state(Status::Exited, ended(137)), "Exited (137) 3 minutes ago");
         check(&state(Status::Exited, unknown), "Exited (255) 3 minutes ago");
         check(&state(Status::Removing, ended(0)), "Removal In Progress");

@@ -65,11 +65,7 @@ fn unix_nanos(text: &str) -> Option<i128> {
     if seconds.starts_with('+') || !decimals.bytes().all(|byte| byte.is_ascii_digit()) {
         return None;
     }
-    let padded: String = decimals
-        .chars()
-        .chain(core::iter::repeat('0'))
-        .take(9)
-        .collect();
+    let padded: String = decimals.chars().chain(core::iter::repeat('0')).take(9).collect();
     let nanos: i128 = padded.parse().ok()?;
     Some(i128::from(whole) * NANOS_PER_SECOND + nanos)
 }
@@ -172,7 +168,11 @@ mod tests {
     #[test]
     fn refuses_what_is_no_moment() {
         for text in ["", "abc", "1.x", "1.5.5", "h", "5x", "2026-13-01", "1e9", "+7"] {
-            assert_eq!(parse_moment(text, NOW), Err(NotAMoment(text.to_owned())), "{text}");
+            assert_eq!(
+                parse_moment(text, NOW),
+                Err(NotAMoment(text.to_owned())),
+                "{text}"
+            );
         }
     }
 }

@@ -42,7 +42,10 @@ mod tests {
         let list = |text: &str| list(&Query::parse(Some(text)));
         let empty = serde_json::to_string(&list("filters={\"dangling\":[\"true\"]}").unwrap()).unwrap();
         assert_eq!(empty, r#"{"Volumes":[],"Warnings":null}"#);
-        assert_eq!(list("filters={\"x\":[\"y\"]}").unwrap_err().message, "invalid filter 'x'");
+        assert_eq!(
+            list("filters={\"x\":[\"y\"]}").unwrap_err().message,
+            "invalid filter 'x'"
+        );
         assert_eq!(list("filters={\"dangling\":[\"y\"]}").unwrap_err().status, 400);
         assert_eq!(missing("x"), ApiError::not_found("get x: no such volume"));
     }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use wire::request::IfNewer;
 use wire::{Image, Request, Response, Summary, Time};
 
-use crate::docker::containers::list::Prepared;
+use crate::docker::containers::list::{Prepared, render_list};
 use crate::docker::images::ImageIndex;
 use crate::docker::networks::Networks;
 use crate::link::{Held, Link, LinkError, Listing};
@@ -134,15 +134,9 @@ impl ContainerList {
 
 /// Containers as one JSON array, and until when its texts are true.
 pub(super) fn render<'a>(containers: impl Iterator<Item = &'a Prepared>, now: Time) -> (Bytes, Time) {
-    let mut out = vec![b'['];
-    let mut until = Time(u64::MAX);
-    for container in containers {
-        if out.len() > 1 {
-            out.push(b',');
-        }
-        until = until.min(container.render_into(now, &mut out));
-    }
-    out.extend_from_slice(b"]\n");
+    let mut out = Vec::new();
+    let until = render_list(containers, now, &mut out);
+    out.push(b'\n');
     out.shrink_to_fit();
     (out.into(), until)
 }

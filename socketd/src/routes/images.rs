@@ -12,7 +12,7 @@ use axum::routing::{get, post};
 use futures_util::StreamExt;
 use tokio::time::timeout;
 
-use super::answer::{Answer, failed, json};
+use super::answer::{Answer, failed, json, now};
 use super::{Desk, not_served};
 use crate::docker::error::{Act, ApiError};
 use crate::docker::images;
@@ -31,24 +31,29 @@ async fn list(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Answe
     let query = Query::parse(query.as_deref());
     let held = desk.containers.current().await;
     let held = held.map_err(|error| failed(&error, Act::Other))?;
-    let answer = images::list(&held.images.index, &query, held.summaries())?;
+    let uses = images::Uses::count(held.summaries());
+    let answer = images::list(&held.images.index, &query, &uses, now())?;
     json(StatusCode::OK, &answer)
 }
 
 /// `GET /images/{name}/json` and `/history`.
-async fn show(State(desk): State<Arc<Desk>>, Path(rest): Path<String>, request: Request) -> Answer {
+async fn show(
+    State(desk): State<Arc<Desk>>,
+    Path(rest): Path<String>,
+    RawQuery(query): RawQuery,
+    request: Request,
+) -> Answer {
     let (name, what) = match rest.rsplit_once('/') {
         Some((name, what @ ("json" | "history"))) => (name, what),
         _ => return Ok(not_served(request).await.into_response()),
     };
-    let act = Act::ImageInspect { reference: name };
     let held = desk.images.current().await;
-    let held = held.map_err(|error| failed(&error, act))?;
+    let held = held.map_err(|error| failed(&error, Act::ImageInspect { reference: name }))?;
     if what == "history" {
         return json(StatusCode::OK, &images::history(&held.index, name)?);
     }
-    let info = desk.link.info().await.map_err(|error| failed(&error, act))?;
-    json(StatusCode::OK, &images::inspect(&held.index, name, &info)?)
+    let query = Query::parse(query.as_deref());
+    json(StatusCode::OK, &images::inspect(&held.index, name, &query)?)
 }
 
 /// `POST /images/{name}/tag`.

@@ -46,7 +46,12 @@ pub(super) fn is_running(status: Status) -> bool {
 }
 
 /// Ports that can be reached in the container's own network while it runs.
-pub(super) fn open_ports(mode: NetworkMode, status: Status, exposed: &[Port], published: &[Port]) -> Vec<Port> {
+pub(super) fn open_ports(
+    mode: NetworkMode,
+    status: Status,
+    exposed: &[Port],
+    published: &[Port],
+) -> Vec<Port> {
     if mode_name(mode) != "bridge" || !is_running(status) {
         return Vec::new();
     }

@@ -32,7 +32,10 @@ mod tests {
         }
         check(&[], "");
         check(&["true"], "true");
-        check(&["sh", "-c", "echo hello; sleep 600"], "sh -c 'echo hello; sleep 600'");
+        check(
+            &["sh", "-c", "echo hello; sleep 600"],
+            "sh -c 'echo hello; sleep 600'",
+        );
         check(&["/a b", "c"], "/a b c");
     }
 }

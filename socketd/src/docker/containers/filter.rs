@@ -153,7 +153,10 @@ impl<'a> Criteria<'a> {
             && filters.exact("isolation", "default")
             && filters.labels("label", pairs(&summary.labels))
             && self.exit_holds(summary)
-            && self.ancestors.as_ref().is_none_or(|images| images.contains(&summary.image_id))
+            && self
+                .ancestors
+                .as_ref()
+                .is_none_or(|images| images.contains(&summary.image_id))
             && filters.any("network", |value| self.is_network(value, summary))
             && filters.any("volume", |value| is_volume(value, summary))
             && self.ports_hold(summary)
@@ -185,7 +188,10 @@ impl<'a> Criteria<'a> {
 
     fn ports_hold(&self, summary: &Summary) -> bool {
         let among = |ranges: &[PortRange], ports: &[wire::spec::Port]| {
-            ranges.is_empty() || ports.iter().any(|port| ranges.iter().any(|range| range.contains(port)))
+            ranges.is_empty()
+                || ports
+                    .iter()
+                    .any(|port| ranges.iter().any(|range| range.contains(port)))
         };
         // What is published is exposed.
         let exposed = among(&self.expose, &summary.exposed) || among(&self.expose, &summary.published);
@@ -195,9 +201,10 @@ impl<'a> Criteria<'a> {
 
 /// A place in the container, or what is mounted there.
 fn is_volume(value: &str, summary: &Summary) -> bool {
-    summary.mounts.iter().any(|mount| {
-        mount.kind == MountKind::Bind && (mount.target == value || mount.source == value)
-    })
+    summary
+        .mounts
+        .iter()
+        .any(|mount| mount.kind == MountKind::Bind && (mount.target == value || mount.source == value))
 }
 
 fn exit_codes(filters: &Filters) -> Result<Vec<i64>, ApiError> {

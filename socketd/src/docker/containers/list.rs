@@ -22,8 +22,21 @@ use crate::docker::query::Query;
 use crate::docker::status::{state_word, status_text, write_status};
 
 const FILTERS: &[&str] = &[
-    "ancestor", "before", "exited", "expose", "health", "id", "is-task", "isolation", "label", "name", "network",
-    "publish", "since", "status", "volume",
+    "ancestor",
+    "before",
+    "exited",
+    "expose",
+    "health",
+    "id",
+    "is-task",
+    "isolation",
+    "label",
+    "name",
+    "network",
+    "publish",
+    "since",
+    "status",
+    "volume",
 ];
 
 /// What is asked of a list.
@@ -181,7 +194,12 @@ impl<'a> Head<'a> {
             image_id.clone()
         };
         let state = &summary.state;
-        let ports = open_ports(summary.network_mode, state.status, &summary.exposed, &summary.published);
+        let ports = open_ports(
+            summary.network_mode,
+            state.status,
+            &summary.exposed,
+            &summary.published,
+        );
         let shown = |bytes: u64| (bytes > 0).then_some(bytes);
         Self {
             id: summary.id.to_string(),

@@ -10,4 +10,3 @@ mod mounts;
 pub mod operate;
 pub mod ports;
 pub mod signal;
-

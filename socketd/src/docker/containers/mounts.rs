@@ -170,7 +170,10 @@ pub(super) fn parse_mounts(
     let mut targets = HashSet::new();
     for mount in &mounts {
         if !targets.insert(mount.target.as_str()) {
-            return Err(ApiError::bad_request(format!("Duplicate mount point: {}", mount.target)));
+            return Err(ApiError::bad_request(format!(
+                "Duplicate mount point: {}",
+                mount.target
+            )));
         }
     }
     Ok(mounts)
@@ -185,14 +188,18 @@ fn parse_bind(text: &str) -> Result<Mount, ApiError> {
     let mut parts = text.split(':');
     let (source, target, options) = match (parts.next(), parts.next(), parts.next(), parts.next()) {
         (Some(source), Some(target), options, None) => (source, target, options.unwrap_or_default()),
-        (Some(target), None, ..) if target.starts_with('/') => return Err(no_volumes("an anonymous volume", target)),
+        (Some(target), None, ..) if target.starts_with('/') => {
+            return Err(no_volumes("an anonymous volume", target));
+        }
         _ => return Err(invalid("")),
     };
     if source.is_empty() || target.is_empty() {
         return Err(invalid(""));
     }
     if !target.starts_with('/') {
-        return Err(invalid(&format!("invalid mount path: '{target}' mount path must be absolute")));
+        return Err(invalid(&format!(
+            "invalid mount path: '{target}' mount path must be absolute"
+        )));
     }
     if clean(target) == "/" {
         return Err(invalid("invalid specification: destination can't be '/'"));
@@ -229,7 +236,9 @@ fn parse_object(object: &MountObject) -> Result<Mount, ApiError> {
         "bind" | "tmpfs" => {}
         "volume" => return Err(no_volumes("a volume", &object.target)),
         "cluster" | "image" | "npipe" => {
-            return Err(ApiError::not_implemented(format!("mounts of type {kind:?} are not served")));
+            return Err(ApiError::not_implemented(format!(
+                "mounts of type {kind:?} are not served"
+            )));
         }
         _ => return Err(ApiError::bad_request("mount type unknown")),
     }
@@ -237,7 +246,10 @@ fn parse_object(object: &MountObject) -> Result<Mount, ApiError> {
         return Err(config("field Target must not be empty"));
     }
     if !object.target.starts_with('/') {
-        return Err(not_absolute(&format!("invalid mount config for type {kind:?}"), &object.target));
+        return Err(not_absolute(
+            &format!("invalid mount config for type {kind:?}"),
+            &object.target,
+        ));
     }
     if clean(&object.target) == "/" {
         return Err(config("invalid specification: destination can't be '/'"));
@@ -249,7 +261,10 @@ fn parse_object(object: &MountObject) -> Result<Mount, ApiError> {
         return Err(config("field Source must not be empty"));
     }
     if !object.source.starts_with('/') {
-        return Err(not_absolute(&format!("invalid mount config for type {kind:?}"), &object.source));
+        return Err(not_absolute(
+            &format!("invalid mount config for type {kind:?}"),
+            &object.source,
+        ));
     }
     let options = object.bind_options.clone().unwrap_or_default();
     if options.non_recursive || options.read_only_force_recursive {
@@ -258,7 +273,10 @@ fn parse_object(object: &MountObject) -> Result<Mount, ApiError> {
         ));
     }
     if !options.propagation.is_empty() && !PROPAGATIONS.contains(&options.propagation.as_str()) {
-        return Err(config(&format!("invalid propagation mode: {}", options.propagation)));
+        return Err(config(&format!(
+            "invalid propagation mode: {}",
+            options.propagation
+        )));
     }
     Ok(Mount {
         kind: MountKind::Bind,
@@ -412,13 +430,33 @@ mod tests {
             assert_eq!(error.status, status, "{object}");
             assert!(error.message.contains(part), "{}", error.message);
         }
-        check(r#"{"Type":"volume","Source":"d","Target":"/x"}"#, 501, "volumes are not served yet");
+        check(
+            r#"{"Type":"volume","Source":"d","Target":"/x"}"#,
+            501,
+            "volumes are not served yet",
+        );
         check(r#"{"Type":"npipe","Target":"/x"}"#, 501, "\"npipe\"");
         check(r#"{"Type":"other","Target":"/x"}"#, 400, "mount type unknown");
-        check(r#"{"Type":"bind","Source":"/a"}"#, 400, "field Target must not be empty");
-        check(r#"{"Type":"bind","Target":"/a"}"#, 400, "field Source must not be empty");
-        check(r#"{"Type":"bind","Source":"a","Target":"/a"}"#, 400, "'a' mount path must be absolute");
-        check(r#"{"Type":"tmpfs","Source":"/a","Target":"/a"}"#, 400, "Source must not be specified");
+        check(
+            r#"{"Type":"bind","Source":"/a"}"#,
+            400,
+            "field Target must not be empty",
+        );
+        check(
+            r#"{"Type":"bind","Target":"/a"}"#,
+            400,
+            "field Source must not be empty",
+        );
+        check(
+            r#"{"Type":"bind","Source":"a","Target":"/a"}"#,
+            400,
+            "'a' mount path must be absolute",
+        );
+        check(
+            r#"{"Type":"tmpfs","Source":"/a","Target":"/a"}"#,
+            400,
+            "Source must not be specified",
+        );
         check(
             r#"{"Type":"bind","Source":"/a","Target":"/a","BindOptions":{"NonRecursive":true}}"#,
             501,

@@ -149,7 +149,11 @@ pub fn waited(exited: &Exited) -> Waited {
         error: (!exited.error.is_empty()).then(|| WaitError {
             message: exited.error.clone(),
         }),
-        status_code: if exited.exit.unknown { 255 } else { exited.exit.code },
+        status_code: if exited.exit.unknown {
+            255
+        } else {
+            exited.exit.code
+        },
     }
 }
 
@@ -210,7 +214,10 @@ mod tests {
         #[track_caller]
         fn check(text: &str, timeout_s: Option<i32>, signal: u32) {
             let stop = parse_stop("/web", &query(text)).unwrap();
-            assert_eq!((stop.reference.as_str(), stop.timeout_s, stop.signal), ("web", timeout_s, signal));
+            assert_eq!(
+                (stop.reference.as_str(), stop.timeout_s, stop.signal),
+                ("web", timeout_s, signal)
+            );
         }
         check("", None, 0);
         check("t=0", Some(0), 0);
@@ -227,7 +234,10 @@ mod tests {
     fn a_rename_needs_a_name() {
         for text in ["", "name="] {
             let error = parse_rename("web", &query(text)).unwrap_err();
-            assert_eq!(error, ApiError::bad_request("Neither old nor new names may be empty"));
+            assert_eq!(
+                error,
+                ApiError::bad_request("Neither old nor new names may be empty")
+            );
         }
         assert_eq!(parse_rename("web", &query("name=/new")).unwrap().name, "new");
     }
@@ -255,7 +265,10 @@ mod tests {
         assert_eq!(json(&waited(&exited)), r#"{"StatusCode":137}"#);
         exited.exit.unknown = true;
         exited.error = "no".into();
-        assert_eq!(json(&waited(&exited)), r#"{"Error":{"Message":"no"},"StatusCode":255}"#);
+        assert_eq!(
+            json(&waited(&exited)),
+            r#"{"Error":{"Message":"no"},"StatusCode":255}"#
+        );
         let pruned = serde_json::to_string(&Pruned::new(Vec::new(), 0)).unwrap();
         assert_eq!(pruned, r#"{"ContainersDeleted":null,"SpaceReclaimed":0}"#);
     }

@@ -52,7 +52,11 @@ impl PortRange {
                 "filter for '{key}' should not contain ':': {text}"
             )));
         }
-        let invalid = || ApiError::bad_request(format!("error while looking up for {key} {text}: invalid port range"));
+        let invalid = || {
+            ApiError::bad_request(format!(
+                "error while looking up for {key} {text}: invalid port range"
+            ))
+        };
         let (range, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
         let (first, last) = range.split_once('-').unwrap_or((range, range));
         let first = first.parse().map_err(|_| invalid())?;
@@ -189,7 +193,11 @@ mod tests {
                 protocol: "tcp".into(),
                 ..Port::default()
             };
-            assert_eq!(PortRange::parse("expose", text).unwrap().contains(&port), expected, "{text}");
+            assert_eq!(
+                PortRange::parse("expose", text).unwrap().contains(&port),
+                expected,
+                "{text}"
+            );
         }
         check("8080", true);
         check("8080/tcp", true);

@@ -38,14 +38,18 @@ fn apply(
     let rest = rest.trim();
     let upper = instruction.to_ascii_uppercase();
     if rest.is_empty() {
-        return Err(ApiError::bad_request(format!("{upper} requires at least one argument")));
+        return Err(ApiError::bad_request(format!(
+            "{upper} requires at least one argument"
+        )));
     }
     match upper.as_str() {
         "CMD" => config.command = command(rest),
         "ENTRYPOINT" => config.entrypoint = command(rest),
         "ENV" => {
             for (key, value) in assignments(rest, &upper)? {
-                config.env.retain(|entry| entry.split('=').next() != Some(key.as_str()));
+                config
+                    .env
+                    .retain(|entry| entry.split('=').next() != Some(key.as_str()));
                 config.env.push(format!("{key}={value}"));
             }
         }
@@ -69,7 +73,8 @@ fn apply(
         }
         "USER" => config.user = rest.to_owned(),
         "VOLUME" => {
-            let paths = json_list(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
+            let paths =
+                json_list(rest).unwrap_or_else(|| rest.split_whitespace().map(str::to_owned).collect());
             config.volumes.extend(paths);
         }
         "WORKDIR" => config.working_dir = joined(&config.working_dir, rest),
@@ -77,7 +82,9 @@ fn apply(
             return Err(ApiError::not_implemented(format!("{upper} is not served")));
         }
         _ => {
-            return Err(ApiError::bad_request(format!("{upper} is not a valid change command")));
+            return Err(ApiError::bad_request(format!(
+                "{upper} is not a valid change command"
+            )));
         }
     }
     Ok(())
@@ -115,7 +122,9 @@ fn assignments(text: &str, instruction: &str) -> Result<Vec<(String, String)>, A
         .into_iter()
         .map(|word| match word.split_once('=') {
             Some((key, value)) if !key.is_empty() => Ok((key.to_owned(), value.to_owned())),
-            Some(_) => Err(ApiError::bad_request(format!("{instruction} names can not be blank"))),
+            Some(_) => Err(ApiError::bad_request(format!(
+                "{instruction} names can not be blank"
+            ))),
             None => Err(ApiError::bad_request(format!(
                 "Syntax error - can't find = in {word:?}. Must be of the form: name=value"
             ))),
@@ -167,7 +176,10 @@ mod tests {
             assert_eq!(parse(&[line]).unwrap().env, expected, "{line}");
         }
         check("ENV A=b", &["A=b"]);
-        check("ENV A=b C=\"d e\" F='g h' I=j\\ k", &["A=b", "C=d e", "F=g h", "I=j k"]);
+        check(
+            "ENV A=b C=\"d e\" F='g h' I=j\\ k",
+            &["A=b", "C=d e", "F=g h", "I=j k"],
+        );
         check("ENV A b c", &["A=b c"]);
         check("ENV A=1 A=2", &["A=2"]);
         check("ENV A=", &["A="]);

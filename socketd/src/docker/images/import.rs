@@ -73,8 +73,12 @@ mod tests {
 
     #[test]
     fn an_import_has_a_name_a_comment_and_changes() {
-        let import = parse("fromSrc=-&repo=x%3Ay&changes=CMD+sh&changes=ENV+A%3Db&platform=linux/amd64").unwrap();
-        assert_eq!((import.tag.as_str(), import.comment.as_str()), ("x:y", "Imported from -"));
+        let import =
+            parse("fromSrc=-&repo=x%3Ay&changes=CMD+sh&changes=ENV+A%3Db&platform=linux/amd64").unwrap();
+        assert_eq!(
+            (import.tag.as_str(), import.comment.as_str()),
+            ("x:y", "Imported from -")
+        );
         assert_eq!(import.config.command, ["/bin/sh", "-c", "sh"]);
         assert_eq!(import.config.env, ["A=b"]);
         let import = parse("fromSrc=-&message=hello").unwrap();
@@ -103,6 +107,10 @@ mod tests {
             400,
             "invalid reference format: repository name must be lowercase",
         );
-        check("fromSrc=-&platform=windows", 400, "operating system \"windows\" is not supported");
+        check(
+            "fromSrc=-&platform=windows",
+            400,
+            "operating system \"windows\" is not supported",
+        );
     }
 }

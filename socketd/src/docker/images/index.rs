@@ -96,8 +96,7 @@ fn no_such_image(shown: &str) -> ApiError {
 /// 400 for a name that cannot be one, 404 for an image that is none.
 pub fn parse_tag(index: &ImageIndex, reference: &str, query: &Query) -> Result<TagImage, ApiError> {
     let image = index.resolve(reference)?;
-    let tag = repo_and_tag(query)?
-        .ok_or_else(|| ApiError::bad_request("invalid reference format"))?;
+    let tag = repo_and_tag(query)?.ok_or_else(|| ApiError::bad_request("invalid reference format"))?;
     Ok(TagImage {
         image_id: image.id,
         tag,
@@ -198,7 +197,10 @@ mod tests {
     fn what_leads_nowhere_is_not_found() {
         #[track_caller]
         fn check(reference: &str, status: u16, expected: &str) {
-            assert_eq!(index().resolve(reference).unwrap_err(), ApiError::new(status, expected));
+            assert_eq!(
+                index().resolve(reference).unwrap_err(),
+                ApiError::new(status, expected)
+            );
         }
         check("nosuch", 404, "No such image: nosuch:latest");
         check("nosuch:tag", 404, "No such image: nosuch:tag");
@@ -207,7 +209,11 @@ mod tests {
         check("56", 404, "No such image: 56:latest");
         let id = format!("sha256:{}", "56".repeat(32));
         check(&id, 404, &format!("No such image: {id}"));
-        check("BB", 400, "invalid reference format: repository name must be lowercase");
+        check(
+            "BB",
+            400,
+            "invalid reference format: repository name must be lowercase",
+        );
     }
 
     #[test]
@@ -222,7 +228,10 @@ mod tests {
         check("repo=x&tag=y", Ok("x:y"));
         check("repo=x%3Ay", Ok("x:y"));
         check("repo=docker.io/library/x&tag=", Ok("x:latest"));
-        check("repo=UPPER&tag=x", Err("invalid reference format: repository name must be lowercase"));
+        check(
+            "repo=UPPER&tag=x",
+            Err("invalid reference format: repository name must be lowercase"),
+        );
         check("", Err("invalid reference format"));
         check("repo=x&tag=!", Err("invalid reference format"));
     }
@@ -239,6 +248,9 @@ mod tests {
         };
         let text = serde_json::to_string(&removed(&parse("12"), &answer)).unwrap();
         let id = "12".repeat(32);
-        assert_eq!(text, format!(r#"[{{"Untagged":"bb:latest"}},{{"Deleted":"sha256:{id}"}}]"#));
+        assert_eq!(
+            text,
+            format!(r#"[{{"Untagged":"bb:latest"}},{{"Deleted":"sha256:{id}"}}]"#)
+        );
     }
 }

@@ -22,7 +22,10 @@ pub fn inspect<'a>(
     query: &Query,
 ) -> Result<impl Serialize + use<'a>, ApiError> {
     let image = index.resolve(reference)?;
-    if query.text("platform").is_some_and(|platform| !platform.is_empty()) {
+    if query
+        .text("platform")
+        .is_some_and(|platform| !platform.is_empty())
+    {
         return Err(ApiError::not_implemented(
             "choosing a platform of an image is not served: images here have one platform",
         ));
@@ -120,7 +123,11 @@ impl<'a> Config<'a> {
         let volumes = &config.volumes;
         Self {
             user: &config.user,
-            exposed_ports: config.exposed.iter().map(|port| (port_key(port), Empty {})).collect(),
+            exposed_ports: config
+                .exposed
+                .iter()
+                .map(|port| (port_key(port), Empty {}))
+                .collect(),
             env: null_if_empty(&config.env),
             cmd: null_if_empty(&config.command),
             volumes: (!volumes.is_empty())

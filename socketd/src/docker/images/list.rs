@@ -165,7 +165,10 @@ impl Reference {
         let repository = tag.rsplit_once(':').map_or(tag, |(repository, _)| repository);
         [tag, repository].into_iter().any(|name| {
             self.short.as_deref() == Some(name)
-                || self.pattern.as_ref().is_some_and(|pattern| pattern.is_match(name.as_bytes()))
+                || self
+                    .pattern
+                    .as_ref()
+                    .is_some_and(|pattern| pattern.is_match(name.as_bytes()))
         })
     }
 }
@@ -221,13 +224,22 @@ mod tests {
         };
         let mut labelled = image(3, 300, &["ghcr.io/a/b:1", "bb:latest"]);
         labelled.config.labels = vec![Pair::new("team", "a")];
-        ImageIndex::new(vec![labelled, image(2, 200, &[]), image(1, 100, &["alpine:3.10", "alpine:3.9"])])
+        ImageIndex::new(vec![
+            labelled,
+            image(2, 200, &[]),
+            image(1, 100, &["alpine:3.10", "alpine:3.9"]),
+        ])
     }
 
     fn list_of(filters: &str) -> Result<Vec<String>, ApiError> {
         let index = index();
         let text = format!("filters={filters}");
-        let items = list(&index, &Query::parse(Some(&text)), &Uses::default(), Time(1000 * SECOND))?;
+        let items = list(
+            &index,
+            &Query::parse(Some(&text)),
+            &Uses::default(),
+            Time(1000 * SECOND),
+        )?;
         Ok(items
             .iter()
             .map(|item| format!("{}:{}", item.id.get(7..9).unwrap(), item.repo_tags.join(",")))
@@ -258,9 +270,18 @@ mod tests {
         check(r#"{"reference":["ghcr.io/*/b"]}"#, &["03:ghcr.io/a/b:1"]);
         check(r#"{"reference":["[a-b]*"]}"#, &["03:bb:latest", old]);
         check(r#"{"reference":["[^a]?"]}"#, &["03:bb:latest"]);
-        assert_eq!(list_of(r#"{"x":["y"]}"#).unwrap_err().message, "invalid filter 'x'");
-        assert_eq!(list_of(r#"{"until":["y"]}"#).unwrap_err().message, "invalid filter 'until=y'");
-        assert_eq!(list_of(r#"{"since":["y"]}"#).unwrap_err().message, "No such image: y:latest");
+        assert_eq!(
+            list_of(r#"{"x":["y"]}"#).unwrap_err().message,
+            "invalid filter 'x'"
+        );
+        assert_eq!(
+            list_of(r#"{"until":["y"]}"#).unwrap_err().message,
+            "invalid filter 'until=y'"
+        );
+        assert_eq!(
+            list_of(r#"{"since":["y"]}"#).unwrap_err().message,
+            "No such image: y:latest"
+        );
     }
 
     #[test]

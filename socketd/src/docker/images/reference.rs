@@ -87,7 +87,8 @@ pub(super) fn is_hex_prefix(text: &str) -> bool {
 }
 
 fn is_digest(text: &str) -> bool {
-    text.strip_prefix("sha256:").is_some_and(|digits| is_hex(digits, 64))
+    text.strip_prefix("sha256:")
+        .is_some_and(|digits| is_hex(digits, 64))
 }
 
 fn is_tag(text: &str) -> bool {
@@ -104,7 +105,9 @@ fn repository(name: &str) -> Result<String, ApiError> {
         _ => (DEFAULT_DOMAIN, name),
     };
     if path.bytes().any(|byte| byte.is_ascii_uppercase()) {
-        return Err(invalid("invalid reference format: repository name must be lowercase"));
+        return Err(invalid(
+            "invalid reference format: repository name must be lowercase",
+        ));
     }
     if !is_domain(domain) || path.is_empty() || !path.split('/').all(is_component) {
         return Err(invalid("invalid reference format"));
@@ -135,7 +138,9 @@ fn is_domain(domain: &str) -> bool {
         let edge = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
         edge(label.bytes().next())
             && edge(label.bytes().next_back())
-            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+            && label
+                .bytes()
+                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
     };
     host.split('.').all(label) && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
@@ -186,13 +191,16 @@ mod tests {
         check("UPPER", lower);
         check("user/UPPER:x", lower);
         for text in [
-            "", ":", "/", "a/", "/a", "a//b", "bb:", "bb:-x", "bb: x", "a..b", "-a", "a-", "a___b", "bb@x", "a b",
-            "a.b:/c", "é",
+            "", ":", "/", "a/", "/a", "a//b", "bb:", "bb:-x", "bb: x", "a..b", "-a", "a-", "a___b", "bb@x",
+            "a b", "a.b:/c", "é",
         ] {
             check(text, format);
         }
         check(&format!("bb:{}", "x".repeat(129)), format);
-        check(&"x".repeat(256), "repository name must not be more than 255 characters");
+        check(
+            &"x".repeat(256),
+            "repository name must not be more than 255 characters",
+        );
         let hex = "a".repeat(64);
         check(
             &hex,

@@ -185,7 +185,11 @@ fn values_that_cannot_be_are_refused() {
         "invalid filter 'exited=x': strconv.Atoi: parsing \"x\": invalid syntax",
     );
     check(r#"{"before":["nosuch"]}"#, 404, "No such container: nosuch");
-    check(r#"{"since":["b"]}"#, 400, "multiple IDs found with provided prefix: b");
+    check(
+        r#"{"since":["b"]}"#,
+        400,
+        "multiple IDs found with provided prefix: b",
+    );
     check(
         r#"{"publish":["1:2"]}"#,
         400,

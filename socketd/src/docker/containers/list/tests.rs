@@ -92,8 +92,25 @@ fn fields_come_in_dockers_order() {
     let mut out = Vec::new();
     Prepared::new(web(), None, &networks(), &images()).render_into(NOW, &mut out);
     let text = String::from_utf8(out).unwrap();
-    let keys = ["Id", "Names", "Image", "ImageID", "Command", "Created", "Ports", "Labels", "State", "Status", "HostConfig", "NetworkSettings", "Mounts"];
-    let places: Vec<usize> = keys.iter().map(|key| text.find(&format!("\"{key}\":")).unwrap()).collect();
+    let keys = [
+        "Id",
+        "Names",
+        "Image",
+        "ImageID",
+        "Command",
+        "Created",
+        "Ports",
+        "Labels",
+        "State",
+        "Status",
+        "HostConfig",
+        "NetworkSettings",
+        "Mounts",
+    ];
+    let places: Vec<usize> = keys
+        .iter()
+        .map(|key| text.find(&format!("\"{key}\":")).unwrap())
+        .collect();
     assert!(places.is_sorted(), "{text}");
 }
 
@@ -118,7 +135,10 @@ fn one_that_ended_keeps_its_network_but_no_endpoint() {
     let shown = rendered(summary, None);
     assert_eq!(shown["State"], "exited");
     assert_eq!(shown["Status"], "Exited (137) Less than a second ago");
-    assert_eq!(shown["NetworkSettings"]["Networks"]["none"], endpoint(&"3e".repeat(32), ""));
+    assert_eq!(
+        shown["NetworkSettings"]["Networks"]["none"],
+        endpoint(&"3e".repeat(32), "")
+    );
 }
 
 #[test]
@@ -129,10 +149,16 @@ fn sizes_are_shown_when_they_are_known_and_not_zero() {
         image_bytes: 1_984_300,
     };
     let shown = rendered(web(), Some(&usage));
-    assert_eq!((&shown["SizeRw"], &shown["SizeRootFs"]), (&json!(null), &json!(1_984_300)));
+    assert_eq!(
+        (&shown["SizeRw"], &shown["SizeRootFs"]),
+        (&json!(null), &json!(1_984_300))
+    );
     usage.upper_bytes = 700;
     let shown = rendered(web(), Some(&usage));
-    assert_eq!((&shown["SizeRw"], &shown["SizeRootFs"]), (&json!(700), &json!(1_985_000)));
+    assert_eq!(
+        (&shown["SizeRw"], &shown["SizeRootFs"]),
+        (&json!(700), &json!(1_985_000))
+    );
 }
 
 #[test]
@@ -160,7 +186,10 @@ fn ports_are_those_that_can_be_reached() {
 fn an_image_whose_name_went_elsewhere_is_shown_by_id() {
     let mut summary = web();
     summary.image = "gone".into();
-    assert_eq!(rendered(summary, None)["Image"], format!("sha256:{}", "12".repeat(32)));
+    assert_eq!(
+        rendered(summary, None)["Image"],
+        format!("sha256:{}", "12".repeat(32))
+    );
 }
 
 #[test]
