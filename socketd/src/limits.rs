@@ -31,7 +31,8 @@ pub const JSON_BODY_TIME_MAX: Duration = Duration::from_secs(30);
 /// limits of its own on what it unpacks.
 pub const UPLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 
-/// Longest silence within an upload. Stops a stalled client from holding half an image open.
+/// Longest silence within an upload, on either side. Stops a stalled client, or a stalled bridge,
+/// from holding half an image open.
 pub const UPLOAD_SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// How long requests that run may go on once the process was asked to end.

@@ -6,7 +6,7 @@
 use std::fmt;
 use std::fs;
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, chown};
+use std::os::unix::fs::{DirBuilderExt, lchown};
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
@@ -147,19 +147,26 @@ fn group_in(text: &str, name: &str) -> Option<Gid> {
 /// # Errors
 /// [`SandboxError::Directory`].
 pub fn prepare_directory(socket: &Path, identity: Identity) -> Result<(), SandboxError> {
-    let Some(dir) = socket.parent().filter(|dir| !dir.exists()) else {
+    let Some(dir) = socket.parent() else {
         return Ok(());
     };
     let failed = |error| SandboxError::Directory(dir.to_owned(), error);
-    fs::DirBuilder::new()
-        .recursive(true)
-        .mode(0o755)
-        .create(dir)
-        .map_err(failed)?;
-    if geteuid().is_root() {
-        chown(dir, Some(identity.uid.as_raw()), Some(identity.gid.as_raw())).map_err(failed)?;
+    if let Some(above) = dir.parent() {
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o755)
+            .create(above)
+            .map_err(failed)?;
     }
-    Ok(())
+    // Making it and finding it there are told apart in one step, so only our own changes hands.
+    match fs::DirBuilder::new().mode(0o755).create(dir) {
+        Ok(()) if geteuid().is_root() => {
+            lchown(dir, Some(identity.uid.as_raw()), Some(identity.gid.as_raw())).map_err(failed)
+        }
+        Ok(()) => Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(failed(error)),
+    }
 }
 
 /// Gives up everything, for good: as root, becomes `identity` with no group but `socket_group`;

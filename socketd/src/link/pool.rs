@@ -1,6 +1,7 @@
 //! Connections to one socket of the bridge, shared by short calls.
 
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use tokio::net::UnixStream;
@@ -20,6 +21,8 @@ const FRAMES_MAX: usize = ANSWER_BYTES_MAX / wire::limits::CHUNK_BYTES;
 #[derive(Debug)]
 pub(super) struct Pool {
     path: PathBuf,
+    /// Whether the last attempt to connect failed, so that the log tells of it once.
+    down: AtomicBool,
     idle: Mutex<Vec<Connection>>,
     /// One permit a connection in use.
     busy: Semaphore,
@@ -31,6 +34,7 @@ impl Pool {
     pub(super) fn new(path: PathBuf) -> Self {
         Self {
             path,
+            down: AtomicBool::new(false),
             idle: Mutex::new(Vec::new()),
             busy: Semaphore::new(LINK_CONNECTIONS_MAX),
             admitted: Semaphore::new(LINK_CONNECTIONS_MAX + LINK_WAITING_MAX),
@@ -44,8 +48,18 @@ impl Pool {
     /// A new connection. Nobody there is known at once, without waiting for a deadline.
     pub(super) async fn connect(&self) -> Result<Connection, LinkError> {
         match timeout(CONNECT_TIME_MAX, UnixStream::connect(&self.path)).await {
-            Ok(Ok(stream)) => Ok(Connection::new(stream)),
-            Ok(Err(error)) => Err(LinkError::Down(error.kind())),
+            Ok(Ok(stream)) => {
+                if self.down.swap(false, Ordering::Relaxed) {
+                    tracing::info!(socket = %self.path.display(), "the bridge is back");
+                }
+                Ok(Connection::new(stream))
+            }
+            Ok(Err(error)) => {
+                if !self.down.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(socket = %self.path.display(), %error, "the bridge is not there");
+                }
+                Err(LinkError::Down(error.kind()))
+            }
             Err(_) => Err(LinkError::Late),
         }
     }

@@ -69,7 +69,11 @@ pub(super) fn failed(error: &LinkError, act: Act<'_>) -> ApiError {
         LinkError::TooLong(_) => 400,
         LinkError::Garbage(_) | LinkError::Unexpected { .. } | LinkError::Endless => 502,
     };
-    tracing::warn!(%error, status, "no answer from the bridge");
+    match error {
+        // The link tells of the bridge's going and coming once; a busy client must not repeat it.
+        LinkError::Down(_) => tracing::debug!(%error, status, "no answer from the bridge"),
+        _ => tracing::warn!(%error, status, "no answer from the bridge"),
+    }
     ApiError::new(status, error.to_string())
 }
 

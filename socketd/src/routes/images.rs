@@ -118,8 +118,10 @@ async fn pump(body: Body, mut upload: Upload) -> Result<Upload, ApiError> {
             let message = format!("the upload is longer than {UPLOAD_BYTES_MAX} bytes");
             return Err(ApiError::new(413, message));
         }
-        if upload.send(&bytes).await == Appetite::Enough {
-            return Ok(upload);
+        match timeout(UPLOAD_SILENCE_MAX, upload.send(&bytes)).await {
+            Ok(Appetite::More) => {}
+            Ok(Appetite::Enough) => return Ok(upload),
+            Err(_) => return Err(failed(&LinkError::Late, Act::Import)),
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use axum::body::Body;
 use axum::http::StatusCode;
+use socketd::limits::{CONNECTIONS_MAX, IDLE_MAX};
 
 use crate::client::{Served, ask, entry, request, send};
 use crate::stand_in::StandIn;
@@ -168,4 +169,40 @@ async fn http_itself() {
     // An idle connection does not hold the end up.
     served.end().await;
     assert!(!path.exists(), "the socket's file went with the listener");
+}
+
+#[tokio::test]
+async fn a_silent_connection_ends_after_its_time_and_not_before() {
+    let stand_in = StandIn::running();
+    let served = Served::new(&stand_in).await;
+    for half in ["", "GET /_ping HTTP/1.1\r\nHos"] {
+        let mut raw = served.connect().await;
+        raw.write(half).await;
+        // Every task has had its turn before the clock stands still and jumps.
+        tokio::task::yield_now().await;
+        tokio::time::pause();
+        assert!(!raw.comes_within(IDLE_MAX / 2).await, "{half:?}");
+        assert!(raw.comes_within(IDLE_MAX).await, "{half:?}");
+        tokio::time::resume();
+    }
+}
+
+#[tokio::test]
+async fn connections_beyond_the_limit_wait_their_turn() {
+    let stand_in = StandIn::running();
+    let served = Served::new(&stand_in).await;
+    let mut inside = Vec::new();
+    for _ in 0..CONNECTIONS_MAX {
+        let mut raw = served.connect().await;
+        raw.write("GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n").await;
+        raw.expect("OK").await;
+        inside.push(raw);
+    }
+    let mut outside = served.connect().await;
+    outside.write("GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    tokio::time::pause();
+    assert!(!outside.comes_within(IDLE_MAX / 2).await);
+    tokio::time::resume();
+    drop(inside.pop());
+    outside.expect("OK").await;
 }

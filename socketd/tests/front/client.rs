@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::Request;
@@ -133,6 +134,12 @@ impl Raw {
     pub(crate) async fn end(mut self) -> String {
         while self.read().await > 0 {}
         self.seen
+    }
+
+    /// Whether something comes, an end included, before so much of a paused clock has passed.
+    pub(crate) async fn comes_within(&mut self, time: Duration) -> bool {
+        let mut part = [0; 4096];
+        timeout(time, self.stream.read(&mut part)).await.is_ok()
     }
 
     async fn read(&mut self) -> usize {
