@@ -1,0 +1,145 @@
+//! Mounts that the user asked for, and the three files that every container is given.
+
+use std::fs;
+use std::io;
+use std::os::fd::OwnedFd;
+use std::path::Path;
+
+use nix::fcntl::{OFlag, open};
+use nix::mount::{MsFlags, mount};
+use nix::sys::stat::{Mode, SFlag};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
+
+use super::inside::{Inside, Missing, descriptor_path, is_kind};
+use crate::shim::failure::{Failure, Stage, at};
+use crate::shim::mountinfo;
+use crate::shim::plan::FilesPlan;
+use crate::shim::plan::mounts::{MountPlan, Source};
+use crate::shim::plan::Exposure;
+use crate::shim::record::file;
+
+const NONE: Option<&str> = None;
+
+/// Files of `/proc` that may be covered, because container-aware programs of the host show the
+/// container its own numbers there. Anything else in `/proc` would deceive the kernel's own users.
+const PROC_ALLOWED: &[&str] = &[
+    "/proc/cpuinfo",
+    "/proc/diskstats",
+    "/proc/meminfo",
+    "/proc/stat",
+    "/proc/swaps",
+    "/proc/uptime",
+    "/proc/loadavg",
+    "/proc/slabinfo",
+];
+
+/// Binds the generated `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf`.
+///
+/// # Errors
+/// What the kernel said.
+pub(super) fn mount_generated(inside: &Inside, directory: &Path, flags: MsFlags) -> Result<(), Failure> {
+    for name in [file::HOSTNAME, file::HOSTS, file::RESOLV_CONF] {
+        let inner = format!("/etc/{name}");
+        let target = inside.resolve(&inner, Missing::File).map_err(at(Stage::Mounts, &inner))?;
+        let source = open_source(&directory.join(name)).map_err(at(Stage::Mounts, name))?;
+        bind(inside, &source, &inner, &target, flags)?;
+    }
+    Ok(())
+}
+
+/// Makes the mounts asked for, in order.
+///
+/// # Errors
+/// [`Failure::invalid`] for a source that is not there and for a target that cannot be one.
+pub(super) fn mount_asked(inside: &Inside, files: &FilesPlan) -> Result<(), Failure> {
+    for asked in &files.mounts {
+        let mut flags = asked.flags;
+        if files.exposure == Exposure::Full {
+            flags.remove(MsFlags::MS_NODEV);
+        }
+        match &asked.source {
+            Source::Host { path, create } => mount_host(inside, asked, (path, *create), flags)?,
+            Source::Memory { options } => {
+                let target = target(inside, asked, Missing::Directory)?;
+                mount(Some("tmpfs"), &descriptor_path(&target), Some("tmpfs"), flags, Some(options.as_str()))
+                    .map_err(|error| refused(asked, &error.into()))?;
+            }
+        }
+    }
+    Ok(())
+}
+
+fn mount_host(inside: &Inside, asked: &MountPlan, (path, create): (&str, bool), flags: MsFlags) -> Result<(), Failure> {
+    let source = match open_source(Path::new(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
+            fs::create_dir_all(path).map_err(at(Stage::Mounts, path))?;
+            open_source(Path::new(path))
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Err(Failure::invalid(format_args!("bind source path does not exist: {path}")));
+        }
+        other => other,
+    }
+    .map_err(at(Stage::Mounts, path))?;
+    let directory = is_kind(&source, SFlag::S_IFDIR).map_err(at(Stage::Mounts, path))?;
+    let missing = if directory { Missing::Directory } else { Missing::File };
+    let target = target(inside, asked, missing)?;
+    if is_kind(&target, SFlag::S_IFDIR).map_err(at(Stage::Mounts, path))? != directory {
+        return Err(refused(asked, &io::Error::from_raw_os_error(nix::libc::ENOTDIR)));
+    }
+    bind(inside, &source, &asked.target, &target, flags)
+}
+
+fn open_source(path: &Path) -> io::Result<OwnedFd> {
+    Ok(open(path, OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?)
+}
+
+fn target(inside: &Inside, asked: &MountPlan, missing: Missing) -> Result<OwnedFd, Failure> {
+    let target = inside.resolve(&asked.target, missing).map_err(|error| refused(asked, &error))?;
+    let kind = fstatfs(&target).map_err(at(Stage::Mounts, &asked.target))?.filesystem_type();
+    if kind == PROC_SUPER_MAGIC && !PROC_ALLOWED.contains(&asked.target.as_str()) {
+        return Err(Failure::invalid(format_args!(
+            "\"{}\" cannot be mounted because it is inside /proc",
+            asked.target
+        )));
+    }
+    Ok(target)
+}
+
+fn refused(asked: &MountPlan, error: &io::Error) -> Failure {
+    let advice = match error.raw_os_error() {
+        Some(nix::libc::ENOTDIR) => {
+            ": Are you trying to mount a directory onto a file (or vice-versa)? \
+             Check if the specified host path exists and is the expected type"
+        }
+        _ => "",
+    };
+    Failure::invalid(format_args!("cannot mount \"{}\": {error}{advice}", asked.target))
+}
+
+/// Binds a file or directory with all that is mounted in it, and gives every one of those mounts
+/// the flags too: a file system mounted somewhere below must not bring devices in, nor be writable
+/// where the whole was asked for read-only.
+fn bind(inside: &Inside, source: &OwnedFd, inner: &str, target: &OwnedFd, flags: MsFlags) -> Result<(), Failure> {
+    let (from, onto) = (descriptor_path(source), descriptor_path(target));
+    mount(Some(&from), &onto, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE).map_err(at(Stage::Mounts, inner))?;
+    mount(NONE, &reopened(inside, inner)?.1, NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE)
+        .map_err(at(Stage::Mounts, inner))?;
+    let (top, _) = reopened(inside, inner)?;
+    let place = fs::read_link(descriptor_path(&top)).map_err(at(Stage::Mounts, inner))?;
+    let entries = mountinfo::read().map_err(at(Stage::Mounts, "/proc/self/mountinfo"))?;
+    // Of several mounts on one place only the last is seen, and reached by the path.
+    for entry in entries.iter().filter(|entry| entry.mount_point.starts_with(&place)) {
+        let flags = flags | entry.flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
+        mount(NONE, &entry.mount_point, NONE, flags, NONE)
+            .map_err(at(Stage::Mounts, &entry.mount_point.to_string_lossy()))?;
+    }
+    Ok(())
+}
+
+/// The mount just made: the descriptor of its target still means what lies under it.
+fn reopened(inside: &Inside, inner: &str) -> Result<(OwnedFd, std::path::PathBuf), Failure> {
+    let top = inside.resolve(inner, Missing::Fail).map_err(at(Stage::Mounts, inner))?;
+    let path = descriptor_path(&top);
+    Ok((top, path))
+}

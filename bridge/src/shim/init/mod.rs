@@ -1,0 +1,203 @@
+//! The container's first process, from its birth in new namespaces to the command that was asked for.
+//!
+//! It is a copy of the shim, so it has one thread and may allocate. It talks to the shim through one
+//! socket that closes itself when the command is executed: a [`Failure`] before that is the reason
+//! why not; nothing before that means it runs.
+
+use std::ffi::CString;
+use std::fs;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::path::Path;
+
+use nix::fcntl::{OFlag, open};
+use nix::mount::MsFlags;
+use nix::sched::{CloneFlags, unshare};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
+use nix::sys::stat::Mode;
+use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, sethostname, setsid};
+
+use super::cgroup::Groups;
+use super::failure::{Failure, Stage, at};
+use super::plan::{Exposure, Init, NetworkPlan, Plan, ProcessPlan, Streams};
+use super::record::{self, Order};
+use crate::sys::{interface, process, terminal};
+
+mod binds;
+mod command;
+mod devices;
+pub mod inside;
+mod kernel;
+mod powers;
+mod reaper;
+pub mod root;
+mod users;
+
+/// What process 1 ends with when it could not become the command. Nobody sees it: the failure has
+/// been told.
+const FAILED: u8 = 255;
+
+/// What the shim has ready for the first process.
+#[derive(Debug)]
+pub struct Birth<'a> {
+    /// What to do.
+    pub plan: &'a Plan,
+    /// Where.
+    pub order: &'a Order,
+    /// The container's directory.
+    pub directory: &'a Path,
+    /// Its control groups, which it has joined when it is let go.
+    pub groups: &'a Groups,
+    /// The socket to the shim.
+    pub channel: OwnedFd,
+    /// Standard input, output and error; none where they will be a terminal.
+    pub streams: Option<[OwnedFd; 3]>,
+}
+
+/// Becomes the command; what comes back is the code to end with.
+#[must_use]
+pub fn run(birth: Birth<'_>) -> u8 {
+    let Ok(channel) = birth.channel.try_clone() else {
+        return FAILED;
+    };
+    match become_command(birth) {
+        Ok(code) => code,
+        Err(failure) => {
+            // Nobody is left to tell when this fails.
+            let _ = record::send_message(&channel, &failure);
+            FAILED
+        }
+    }
+}
+
+fn become_command(birth: Birth<'_>) -> Result<u8, Failure> {
+    let Birth { plan, order, directory, groups, channel, streams } = birth;
+    // From here on the end of the shim is the end of the container.
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(at(Stage::Channel, "parent death signal"))?;
+    await_release(&channel)?;
+    setsid().map_err(at(Stage::Terminal, "session"))?;
+    // A kernel before 4.6 has no such namespace; the container then sees where its groups lie.
+    let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
+    name_host(plan)?;
+    if plan.network == NetworkPlan::Own {
+        interface::loopback_up().map_err(at(Stage::Loopback, "lo"))?;
+    }
+    build_root(plan, order, directory, groups)?;
+    powers::set_limits(&plan.process)?;
+    match streams {
+        Some(streams) => take_streams(&streams)?,
+        None => open_terminal(&channel)?,
+    }
+    let users = users::Users::read()?;
+    let identity = users.identity(&plan.process.user, &plan.process.groups)?;
+    let execute = |channel: &OwnedFd| match execute(&plan.process, &identity) {
+        Ok(never) => never,
+        Err(failure) => {
+            let _ = record::send_message(channel, &failure);
+            FAILED
+        }
+    };
+    match plan.process.init {
+        Init::Command => Ok(execute(&channel)),
+        Init::Reaper => reaper::run(channel, execute),
+    }
+}
+
+/// Waits for the word that control groups are set. A shim that ended instead ends this process too.
+fn await_release(channel: &OwnedFd) -> Result<(), Failure> {
+    let mut word = [0];
+    let length = recv(channel.as_raw_fd(), &mut word, MsgFlags::empty()).map_err(at(Stage::Channel, "release"))?;
+    if length == 0 { Err(Failure::system(Stage::Channel, "release", &nix::errno::Errno::EPIPE.into())) } else { Ok(()) }
+}
+
+fn name_host(plan: &Plan) -> Result<(), Failure> {
+    if let Some(name) = &plan.hostname {
+        sethostname(name).map_err(at(Stage::Hostname, name))?;
+    }
+    if !plan.domainname.is_empty() {
+        // The file is that of the writer's own namespace.
+        fs::write("/proc/sys/kernel/domainname", &plan.domainname).map_err(at(Stage::Hostname, &plan.domainname))?;
+    }
+    Ok(())
+}
+
+/// Everything is mounted in this process's own mount namespace, so the host's list never shows it
+/// and nothing of it outlives the container.
+fn build_root(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> Result<(), Failure> {
+    let files = &plan.files;
+    let devices = if files.exposure == Exposure::Full { MsFlags::empty() } else { MsFlags::MS_NODEV };
+    root::make_private()?;
+    let inside = root::assemble(order, directory, devices)?;
+    kernel::mount_proc(&inside)?;
+    devices::fill(&inside, files)?;
+    kernel::mount_sys(&inside, groups, files.exposure)?;
+    kernel::set_sysctls(&inside, &plan.sysctls)?;
+    binds::mount_generated(&inside, directory, devices)?;
+    binds::mount_asked(&inside, files)?;
+    if files.exposure == Exposure::Guarded {
+        kernel::guard(&inside)?;
+    }
+    if plan.process.streams == Streams::Terminal {
+        devices::prepare_console(&inside)?;
+    }
+    // The last moment at which it can be made: the root may refuse writing from here on.
+    inside
+        .resolve(&plan.process.working_dir, inside::Missing::Directory)
+        .map_err(at(Stage::WorkingDir, &plan.process.working_dir))?;
+    if files.read_only_root {
+        root::make_read_only(&inside, devices)?;
+    }
+    root::irrevocably_enter(&inside)
+}
+
+fn take_streams([input, output, error]: &[OwnedFd; 3]) -> Result<(), Failure> {
+    dup2_stdin(input).map_err(at(Stage::Pipes, "input"))?;
+    dup2_stdout(output).map_err(at(Stage::Pipes, "output"))?;
+    dup2_stderr(error).map_err(at(Stage::Pipes, "error"))
+}
+
+/// Opens a terminal of the container's own, so that its name means something inside, and hands the
+/// master to the shim.
+fn open_terminal(channel: &OwnedFd) -> Result<(), Failure> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let master = open("/dev/pts/ptmx", flags, Mode::empty()).map_err(at(Stage::Terminal, "/dev/pts/ptmx"))?;
+    let number = terminal::unlock(&master).map_err(at(Stage::Terminal, "unlock"))?;
+    let name = format!("/dev/pts/{number}");
+    let slave = open(name.as_str(), flags, Mode::empty()).map_err(at(Stage::Terminal, &name))?;
+    let descriptors = [master.as_raw_fd()];
+    sendmsg::<()>(
+        channel.as_raw_fd(),
+        &[std::io::IoSlice::new(super::TERMINAL_FOLLOWS)],
+        &[ControlMessage::ScmRights(&descriptors)],
+        MsgFlags::MSG_NOSIGNAL,
+        None,
+    )
+    .map_err(at(Stage::Terminal, "hand over"))?;
+    devices::bind_console(&name)?;
+    terminal::take_control(&slave).map_err(at(Stage::Terminal, &name))?;
+    take_streams(&[
+        slave.try_clone().map_err(at(Stage::Terminal, &name))?,
+        slave.try_clone().map_err(at(Stage::Terminal, &name))?,
+        slave,
+    ])
+}
+
+/// The rest of the way: working directory, identity, command, filter, command.
+fn execute(plan: &ProcessPlan, identity: &users::Identity) -> Result<u8, Failure> {
+    chdir(plan.working_dir.as_str()).map_err(at(Stage::WorkingDir, &plan.working_dir))?;
+    if plan.streams == Streams::Terminal {
+        let _ = nix::unistd::fchown(std::io::stdin().as_fd(), Some(identity.uid), None);
+    }
+    let mut env = plan.env.clone();
+    if !env.iter().any(|variable| variable.starts_with("HOME=")) {
+        env.push(format!("HOME={}", identity.home));
+    }
+    let variables: Vec<CString> = env.iter().filter_map(|text| CString::new(text.as_str()).ok()).collect();
+    powers::irrevocably_become(identity, plan)?;
+    let name = plan.arguments.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let file = command::find(&name, &env)?;
+    process::default_signals();
+    powers::irrevocably_filter(plan)?;
+    Err(command::execute(&file, &plan.arguments, &variables))
+}

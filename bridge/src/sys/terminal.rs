@@ -1,0 +1,33 @@
+//! Pseudo terminals, without the C library's detours through `/dev/pts` of the host.
+
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd};
+
+use nix::libc;
+
+fn done(result: libc::c_int) -> io::Result<()> {
+    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// Lets the other side of this master be opened, and says its number below `/dev/pts`.
+///
+/// # Errors
+/// `ENOTTY` when it is no master.
+pub fn unlock(master: &OwnedFd) -> io::Result<u32> {
+    let unlocked: libc::c_int = 0;
+    // SAFETY: the descriptor is open while `master` lives; TIOCSPTLCK reads one int.
+    done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, std::ptr::from_ref(&unlocked)) })?;
+    let mut number: libc::c_uint = 0;
+    // SAFETY: as above; TIOCGPTN writes one unsigned int, which `number` is.
+    done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, std::ptr::from_mut(&mut number)) })?;
+    Ok(number)
+}
+
+/// Makes a terminal the controlling one of this session, whose leader this process must be.
+///
+/// # Errors
+/// `EPERM` when it is no leader or the terminal is another session's.
+pub fn take_control(terminal: &OwnedFd) -> io::Result<()> {
+    // SAFETY: the descriptor is open while `terminal` lives; TIOCSCTTY takes a number, no pointer.
+    done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) })
+}

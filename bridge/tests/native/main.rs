@@ -1,0 +1,18 @@
+//! Real containers, from a root file system of busybox and nothing else. Needs root, and busybox as
+//! one static file (`apt-get install busybox-static`).
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+mod confinement;
+mod files;
+mod lifecycle;
+mod limits;
+mod old_kernels;
+mod process;
+mod scene;

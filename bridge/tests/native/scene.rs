@@ -1,0 +1,272 @@
+//! A runtime in a directory of its own, and what containers of it say.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::time::Duration;
+
+use bridge::runtime::native::{NativeOptions, NativeRuntime};
+use bridge::runtime::{Change, Found, Runtime, RuntimeError, Started};
+use wire::container::Exit;
+use wire::request::ImportImage;
+use wire::spec::{NetworkMode, Spec};
+use wire::{Container, ContainerId, ImageId, Time};
+
+/// Nothing here takes longer unless it hangs.
+pub(crate) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// What a container that ended left.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Outcome {
+    pub(crate) exit: Exit,
+    pub(crate) output: String,
+    pub(crate) error: String,
+}
+
+pub(crate) struct Scene {
+    pub(crate) dir: PathBuf,
+    pub(crate) runtime: NativeRuntime,
+    changes: Receiver<Change>,
+    pub(crate) found: Vec<Found>,
+    pub(crate) image: ImageId,
+    made: Vec<ContainerId>,
+    early: HashMap<ContainerId, (Exit, Time)>,
+}
+
+fn unique() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(1);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// The tar of an image: busybox under each of its names, users, a few things to trip over.
+fn image_tar(path: &Path, more: &[(&str, &str)]) {
+    let mut tar = tar::Builder::new(File::create(path).unwrap());
+    let mut entry = |name: &str, kind: tar::EntryType, mode: u32, body: &[u8], link: &str| {
+        let mut header = tar::Header::new_gnu();
+        header.set_entry_type(kind);
+        header.set_mode(mode);
+        header.set_uid(0);
+        header.set_gid(0);
+        header.set_mtime(0);
+        header.set_size(body.len() as u64);
+        if !link.is_empty() {
+            header.set_link_name(link).unwrap();
+        }
+        tar.append_data(&mut header, name, body).unwrap();
+    };
+    let busybox = fs::read("/bin/busybox").expect("busybox-static is needed: apt-get install busybox-static");
+    for directory in ["bin/", "etc/", "home/", "home/ana/", "root/", "var/"] {
+        entry(directory, tar::EntryType::Directory, 0o755, b"", "");
+    }
+    entry("bin/busybox", tar::EntryType::Regular, 0o755, &busybox, "");
+    for name in [
+        "sh", "cat", "echo", "id", "ls", "mkdir", "mknod", "mount", "umount", "sleep", "stat", "touch", "true",
+        "false", "unshare", "chroot", "kill", "dd", "env", "pwd", "hostname", "ip", "grep", "wc", "head", "ps", "df",
+        "chmod", "tail", "rm", "ln", "tty", "readlink", "su", "test", "printf", "dmesg", "awk",
+    ] {
+        entry(&format!("bin/{name}"), tar::EntryType::Symlink, 0o777, b"", "busybox");
+    }
+    entry("etc/passwd", tar::EntryType::Regular, 0o644, b"root:x:0:0:root:/root:/bin/sh\nana:x:1000:100::/home/ana:/bin/sh\n", "");
+    entry("etc/group", tar::EntryType::Regular, 0o644, b"root:x:0:\nwheel:x:10:ana\nusers:x:100:\n", "");
+    entry("etc/plain", tar::EntryType::Regular, 0o644, b"no program\n", "");
+    entry("bin/garbage", tar::EntryType::Regular, 0o755, b"\0\0\0\0", "");
+    entry("bin/orphan", tar::EntryType::Regular, 0o755, b"#!/no/interpreter\n", "");
+    for (name, target) in more {
+        entry(name, tar::EntryType::Symlink, 0o777, b"", target);
+    }
+    tar.into_inner().unwrap().flush().unwrap();
+}
+
+pub(crate) fn options() -> NativeOptions {
+    NativeOptions { demo: false, shim: PathBuf::from(env!("CARGO_BIN_EXE_socketd-bridge")) }
+}
+
+/// A runtime, its first list, and where it tells of ends.
+fn open(dir: &Path, options: NativeOptions) -> (NativeRuntime, Vec<Found>, Receiver<Change>) {
+    let runtime = NativeRuntime::open(&dir.join("state/bridge/native"), options).unwrap();
+    let (sender, changes) = mpsc::channel();
+    let found = runtime.begin(sender).unwrap();
+    (runtime, found, changes)
+}
+
+impl Scene {
+    pub(crate) fn new() -> Self {
+        Self::with(options(), &[])
+    }
+
+    /// With further symbolic links in the image.
+    pub(crate) fn with(options: NativeOptions, links: &[(&str, &str)]) -> Self {
+        assert!(
+            nix::unistd::geteuid().is_root(),
+            "the tests of the embedded runtime make real containers and need root: run them with sudo"
+        );
+        let name = format!("native-{}-{}", std::process::id(), unique());
+        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join("state/bridge/native")).unwrap();
+        let (runtime, found, changes) = open(&dir, options);
+        let tar = dir.join("image.tar");
+        image_tar(&tar, links);
+        let image = runtime.import_image(&ImportImage::default(), File::open(&tar).unwrap().into()).unwrap().id;
+        Self { dir, runtime, changes, found, image, made: Vec::new(), early: HashMap::new() }
+    }
+
+    /// As if the bridge had been killed and started again.
+    pub(crate) fn restart(&mut self) {
+        self.restart_after(|| {});
+    }
+
+    /// The same, with something happening in between.
+    pub(crate) fn restart_after(&mut self, meanwhile: impl FnOnce()) {
+        // The old one goes first, as it would; any runtime will do to stand in for it.
+        let spare = self.dir.join("spare");
+        fs::create_dir_all(spare.join("state/bridge/native")).unwrap();
+        let (runtime, _, _) = open(&spare, options());
+        drop(std::mem::replace(&mut self.runtime, runtime));
+        meanwhile();
+        let (runtime, found, changes) = open(&self.dir, options());
+        self.runtime = runtime;
+        self.found = found;
+        self.changes = changes;
+    }
+
+    /// A specification that runs a script.
+    pub(crate) fn shell(script: &str) -> Spec {
+        Self::command(&["sh", "-c", script])
+    }
+
+    pub(crate) fn command(arguments: &[&str]) -> Spec {
+        let mut spec = Spec::default();
+        spec.process.command = arguments.iter().map(|&argument| argument.to_owned()).collect();
+        spec.network.mode = NetworkMode::None;
+        spec
+    }
+
+    pub(crate) fn try_create(&mut self, spec: Spec) -> Result<ContainerId, RuntimeError> {
+        let mut bytes = [0; 32];
+        bytes[..8].copy_from_slice(&unique().to_be_bytes());
+        bytes[8..12].copy_from_slice(&std::process::id().to_be_bytes());
+        let mut container = Container {
+            id: ContainerId(bytes),
+            name: "test".to_owned(),
+            image_id: self.image,
+            spec,
+            ..Container::default()
+        };
+        self.runtime.check(&container)?;
+        self.runtime.create(&mut container)?;
+        self.made.push(container.id);
+        Ok(container.id)
+    }
+
+    pub(crate) fn create(&mut self, spec: Spec) -> ContainerId {
+        self.try_create(spec).unwrap()
+    }
+
+    pub(crate) fn start(&mut self, spec: Spec) -> (ContainerId, Started) {
+        let id = self.create(spec);
+        let started = self.runtime.start(&id).unwrap();
+        (id, started)
+    }
+
+    /// Waits for the end of one container.
+    pub(crate) fn end(&mut self, id: &ContainerId) -> Exit {
+        loop {
+            if let Some((exit, _)) = self.early.remove(id) {
+                return exit;
+            }
+            let Change::Exited { id, exit, finished_at } = self.changes.recv_timeout(DEADLINE).expect("the end is told");
+            self.early.insert(id, (exit, finished_at));
+        }
+    }
+
+    /// Waits for words in what a container wrote.
+    pub(crate) fn await_output(&self, id: &ContainerId, words: &str) {
+        let deadline = std::time::Instant::now() + DEADLINE;
+        let path = self.directory(id).join("log");
+        let inotify = nix::sys::inotify::Inotify::init(nix::sys::inotify::InitFlags::IN_CLOEXEC).unwrap();
+        inotify.add_watch(&path, nix::sys::inotify::AddWatchFlags::IN_MODIFY).unwrap();
+        while !self.log(id).0.contains(words) {
+            assert!(std::time::Instant::now() < deadline, "{words:?} is written; got {:?}", self.log(id));
+            inotify.read_events().unwrap();
+        }
+    }
+
+    pub(crate) fn run(&mut self, spec: Spec) -> Outcome {
+        let (id, _) = self.start(spec);
+        let exit = self.end(&id);
+        let (output, error) = self.log(&id);
+        Outcome { exit, output, error }
+    }
+
+    /// Standard output of a script that must end well.
+    pub(crate) fn output(&mut self, spec: Spec) -> String {
+        let outcome = self.run(spec);
+        assert_eq!(outcome.exit.code, 0, "{outcome:?}");
+        outcome.output
+    }
+
+    /// Why a container cannot be started.
+    pub(crate) fn failure(&mut self, spec: Spec) -> RuntimeError {
+        let id = self.create(spec);
+        self.runtime.start(&id).expect_err("it must not start")
+    }
+
+    pub(crate) fn directory(&self, id: &ContainerId) -> PathBuf {
+        self.dir.join("state/bridge/native/containers").join(id.hex().as_str())
+    }
+
+    /// Standard output and standard error, as logged.
+    pub(crate) fn log(&self, id: &ContainerId) -> (String, String) {
+        let bytes = fs::read(self.directory(id).join("log")).unwrap_or_default();
+        let mut texts = [Vec::new(), Vec::new()];
+        let mut rest = bytes.strip_prefix(b"SKTDLOG1").unwrap_or_default();
+        while rest.len() >= 20 {
+            let length = u32::from_le_bytes(rest[12..16].try_into().unwrap()) as usize;
+            texts[usize::from(rest[8] - 1)].extend_from_slice(&rest[16..16 + length]);
+            rest = &rest[20 + length..];
+        }
+        let [output, error] = texts.map(|text| String::from_utf8_lossy(&text).into_owned());
+        (output, error)
+    }
+
+    /// Every directory of control groups that bears a container's id.
+    pub(crate) fn groups(id: &ContainerId) -> Vec<PathBuf> {
+        let mounts = fs::read_to_string("/proc/self/mounts").unwrap();
+        mounts
+            .lines()
+            .filter_map(|line| {
+                let mut fields = line.split(' ').skip(1);
+                let place = fields.next()?;
+                fields.next()?.starts_with("cgroup").then(|| Path::new(place).join("socketd").join(id.hex().as_str()))
+            })
+            .filter(|path| path.exists())
+            .collect()
+    }
+}
+
+impl Drop for Scene {
+    /// Leaves nothing, whatever happened.
+    fn drop(&mut self) {
+        for id in std::mem::take(&mut self.made) {
+            if self.runtime.signal(&id, 9).is_ok() && !std::thread::panicking() {
+                self.end(&id);
+            } else if self.runtime.signal(&id, 9).is_ok() {
+                let _ = self.changes.recv_timeout(DEADLINE);
+            }
+            let _ = self.runtime.remove(&id);
+            if !std::thread::panicking() {
+                assert_eq!(Self::groups(&id), Vec::<PathBuf>::new(), "control groups are left");
+            }
+        }
+        let _ = fs::remove_dir_all(&self.dir);
+        if !std::thread::panicking() {
+            let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap();
+            assert!(!mounts.contains(self.dir.to_str().unwrap()), "mounts are left");
+            assert!(!self.dir.exists(), "files are left");
+        }
+    }
+}
