@@ -1,10 +1,27 @@
 //! `GET /events`.
 
-use wire::{Event, Time};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use wire::event::attribute;
+use wire::{Action, Event, EventKind, Time};
 
 use super::error::ApiError;
+use super::filters::Filters;
 use super::networks::Networks;
 use super::query::Query;
+use super::time::parse_moment;
+
+const FILTERS: &[&str] = &[
+    "config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "scope", "secret",
+    "service", "type", "volume",
+];
+
+/// Kinds of things that may have events, as filters name them.
+const NAMED: &[&str] = &[
+    "config", "container", "daemon", "network", "node", "plugin", "secret", "service", "volume",
+];
 
 /// What is asked of the events.
 #[derive(Debug, Clone, Default)]
@@ -13,6 +30,7 @@ pub struct EventQuery {
     pub since: Option<Time>,
     /// Not later than this, and then the answer ends; none means without end.
     pub until: Option<Time>,
+    filters: Filters,
 }
 
 impl EventQuery {
@@ -20,16 +38,262 @@ impl EventQuery {
     ///
     /// # Errors
     /// 400 for a time that is none, an order that is none, filters that are none or are not known.
-    pub fn parse(_query: &Query, _now: Time) -> Result<Self, ApiError> {
-        Ok(Self::default())
+    pub fn parse(query: &Query, now: Time) -> Result<Self, ApiError> {
+        let moment = |key: &str| match query.text(key) {
+            None | Some("") => Ok(None),
+            Some(text) => match parse_moment(text, now) {
+                Ok(time) => Ok(Some((text, time))),
+                Err(error) => Err(ApiError::bad_request(error.to_string())),
+            },
+        };
+        let (since, until) = (moment("since")?, moment("until")?);
+        if let (Some((since_text, since)), Some((until_text, until))) = (since, until)
+            && since > until
+        {
+            return Err(ApiError::bad_request(format!(
+                "`since` time ({since_text}) cannot be after `until` time ({until_text})"
+            )));
+        }
+        Ok(Self {
+            since: since.map(|(_, time)| time),
+            until: until.map(|(_, time)| time),
+            filters: Filters::parse(query.text("filters"), FILTERS)?,
+        })
     }
 
-    /// Whether an event passes the filters (not the times).
+    /// Whether an event passes the filters (not the times). One that Docker has no word for never does.
     #[must_use]
-    pub fn matches(&self, _event: &Event, _networks: &Networks) -> bool {
-        true
+    pub fn matches(&self, event: &Event, networks: &Networks) -> bool {
+        Message::new(event, networks).is_some_and(|message| self.lets_pass(&message))
+    }
+
+    fn lets_pass(&self, message: &Message<'_>) -> bool {
+        let filters = &self.filters;
+        let name = message.actor.attribute("name");
+        filters.exact("type", message.kind)
+            && filters.exact("scope", "local")
+            && filters.any("event", |wanted| is_action(wanted, message.action))
+            // A filter by one kind of thing lets no event of another kind pass, and a name's beginning is enough.
+            && NAMED.iter().all(|kind| {
+                !filters.contains(kind)
+                    || (message.kind == *kind
+                        && (filters.prefix(kind, &message.actor.id) || filters.prefix(kind, name)))
+            })
+            && filters.any("image", |wanted| message.is_of_image(wanted))
+            && filters.labels("label", message.actor.attributes.iter().map(|(key, value)| (*key, value.as_ref())))
     }
 }
 
+/// `exec_start` also means `exec_start: sh`.
+fn is_action(wanted: &str, action: &str) -> bool {
+    wanted == action
+        || action
+            .split_once(':')
+            .is_some_and(|(word, _)| word == wanted)
+}
+
 /// Appends an event as one line of JSON with its line feed. An event Docker has no word for appends nothing.
-pub fn render_into(_event: &Event, _networks: &Networks, _out: &mut Vec<u8>) {}
+pub fn render_into(event: &Event, networks: &Networks, out: &mut Vec<u8>) {
+    if let Some(message) = Message::new(event, networks)
+        && let Ok(line) = serde_json::to_vec(&message)
+    {
+        out.extend(line);
+        out.push(b'\n');
+    }
+}
+
+/// An event as Docker writes it, with the three fields that older clients read.
+#[derive(Debug, Serialize)]
+struct Message<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    status: Option<&'static str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    id: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    from: Option<String>,
+    #[serde(rename = "Type")]
+    kind: &'static str,
+    #[serde(rename = "Action")]
+    action: &'static str,
+    #[serde(rename = "Actor")]
+    actor: Actor<'a>,
+    scope: &'static str,
+    time: u64,
+    #[serde(rename = "timeNano")]
+    time_nano: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Actor<'a> {
+    #[serde(rename = "ID")]
+    id: String,
+    #[serde(rename = "Attributes")]
+    attributes: BTreeMap<&'a str, Cow<'a, str>>,
+}
+
+impl Actor<'_> {
+    /// The value of an attribute; empty where it has none.
+    fn attribute(&self, key: &str) -> &str {
+        self.attributes.get(key).map_or("", AsRef::as_ref)
+    }
+}
+
+impl<'a> Message<'a> {
+    fn new(event: &'a Event, networks: &Networks) -> Option<Self> {
+        let kind = kind_word(event.kind)?;
+        let action = action_word(event.kind, event.action)?;
+        let actor = match event.kind {
+            EventKind::Network => network_actor(event, networks),
+            EventKind::Image => image_actor(event),
+            _ => Actor {
+                id: event.actor.clone(),
+                attributes: attributes(event),
+            },
+        };
+        let legacy = matches!(event.kind, EventKind::Container | EventKind::Image);
+        Some(Self {
+            status: legacy.then_some(action),
+            id: legacy.then(|| actor.id.clone()),
+            from: match event.kind {
+                EventKind::Container => Some(actor.attribute("image").to_owned()),
+                _ => None,
+            },
+            kind,
+            action,
+            scope: "local",
+            time: event.time.seconds(),
+            time_nano: event.time.0,
+            actor,
+        })
+    }
+
+    /// By id or name of the image, with or without tag.
+    fn is_of_image(&self, wanted: &str) -> bool {
+        let key = if self.kind == "image" { "name" } else { "image" };
+        let name = self.actor.attribute(key);
+        [self.actor.id.as_str(), name]
+            .into_iter()
+            .any(|text| text == wanted || without_tag(text) == wanted)
+    }
+}
+
+fn without_tag(name: &str) -> &str {
+    match name.rsplit_once(':') {
+        Some((repository, tag)) if !tag.contains('/') => repository,
+        _ => name,
+    }
+}
+
+fn kind_word(kind: EventKind) -> Option<&'static str> {
+    match kind {
+        EventKind::Container => Some("container"),
+        EventKind::Image => Some("image"),
+        EventKind::Network => Some("network"),
+        EventKind::Volume => Some("volume"),
+        EventKind::Daemon => Some("daemon"),
+        EventKind::Unknown(_) => None,
+    }
+}
+
+/// Docker's word. Its daemon says nothing of its own start and end, and neither is said here.
+fn action_word(kind: EventKind, action: Action) -> Option<&'static str> {
+    if kind == EventKind::Daemon {
+        return (action == Action::Reload).then_some("reload");
+    }
+    Some(match action {
+        Action::Create => "create",
+        Action::Start => "start",
+        Action::Die => "die",
+        Action::Stop => "stop",
+        Action::Kill => "kill",
+        Action::Pause => "pause",
+        Action::Unpause => "unpause",
+        Action::Restart => "restart",
+        Action::Rename => "rename",
+        Action::Update => "update",
+        Action::Destroy => "destroy",
+        Action::ExecCreate => "exec_create",
+        Action::ExecStart => "exec_start",
+        Action::ExecDie => "exec_die",
+        Action::HealthStatus => "health_status",
+        Action::Oom => "oom",
+        Action::Attach => "attach",
+        Action::Resize => "resize",
+        Action::Import => "import",
+        Action::Tag => "tag",
+        Action::Untag => "untag",
+        Action::Delete => "delete",
+        Action::Connect => "connect",
+        Action::Disconnect => "disconnect",
+        Action::Reload => "reload",
+        Action::Pull => "pull",
+        Action::Prune => "prune",
+        Action::Unknown(_) => return None,
+    })
+}
+
+/// Labels, and over them what is known by Docker's names; what only the bridge needs is left out.
+fn attributes(event: &Event) -> BTreeMap<&str, Cow<'_, str>> {
+    let mut attributes: BTreeMap<&str, Cow<'_, str>> = event
+        .labels
+        .iter()
+        .map(|label| (label.key.as_str(), Cow::from(label.value.as_str())))
+        .collect();
+    for pair in &event.attributes {
+        if let Some(name) = attribute_name(&pair.key) {
+            let value = match name {
+                // Docker kept the slash of names here alone.
+                "oldName" => Cow::from(format!("/{}", pair.value)),
+                _ => Cow::from(pair.value.as_str()),
+            };
+            attributes.insert(name, value);
+        }
+    }
+    // Nobody saw the end, and Docker has no other way to say so than the code it uses after a crash.
+    if event.kind == EventKind::Container && event.action == Action::Die {
+        attributes.entry("exitCode").or_insert(Cow::from("255"));
+    }
+    attributes
+}
+
+fn attribute_name(key: &str) -> Option<&'static str> {
+    Some(match key {
+        attribute::NAME => "name",
+        attribute::IMAGE => "image",
+        attribute::EXIT_CODE => "exitCode",
+        attribute::SIGNAL => "signal",
+        attribute::OLD_NAME => "oldName",
+        attribute::CONTAINER => "container",
+        attribute::RUN_SECONDS => "execDuration",
+        _ => return None,
+    })
+}
+
+/// A network goes by the id that is derived here; the bridge knows it by kind.
+fn network_actor<'a>(event: &'a Event, networks: &Networks) -> Actor<'a> {
+    let mut attributes = attributes(event);
+    let kind = event.attribute(attribute::NETWORK_KIND).unwrap_or(&event.actor);
+    let Some((name, driver, id)) = networks.find(kind) else {
+        return Actor {
+            id: event.actor.clone(),
+            attributes,
+        };
+    };
+    attributes.insert("name", Cow::from(name));
+    attributes.insert("type", Cow::from(driver));
+    Actor { id, attributes }
+}
+
+fn image_actor(event: &Event) -> Actor<'_> {
+    let mut attributes = attributes(event);
+    attributes.entry("name").or_insert(Cow::from(event.actor.as_str()));
+    let id = if event.actor.starts_with("sha256:") {
+        event.actor.clone()
+    } else {
+        format!("sha256:{}", event.actor)
+    };
+    Actor { id, attributes }
+}
+
+#[cfg(test)]
+mod tests;

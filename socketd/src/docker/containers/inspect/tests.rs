@@ -1,0 +1,147 @@
+use serde_json::{Value, json};
+use wire::container::Exit;
+use wire::spec::{Mount, MountKind, NetworkMode, Process, Resources, RestartKind, RestartPolicy};
+use wire::{ContainerId, ImageId, Spec, Time};
+
+use super::*;
+
+fn info() -> Info {
+    let mut info = Info {
+        host_id: "00".repeat(32),
+        ..Info::default()
+    };
+    info.limits.oom_kill_disable = true;
+    info
+}
+
+fn container() -> Container {
+    let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    let mut spec = Spec {
+        image: "bb".into(),
+        process: Process {
+            command: words(&["sh", "-c", "sleep 600"]),
+            env: words(&["A=b"]),
+            working_dir: "/tmp".into(),
+            ..Process::default()
+        },
+        labels: vec![Pair::new("team", "a")],
+        mounts: vec![Mount {
+            kind: MountKind::Bind,
+            source: "/etc".into(),
+            target: "/mnt/etc".into(),
+            read_only: true,
+            options: "ro".into(),
+            create_source: true,
+            ..Mount::default()
+        }],
+        resources: Resources {
+            memory_bytes: 67_108_864,
+            memory_swap_bytes: 134_217_728,
+            nano_cpus: 500_000_000,
+            pids_max: 50,
+            ..Resources::default()
+        },
+        restart: RestartPolicy {
+            kind: RestartKind::UnlessStopped,
+            retries_max: 0,
+        },
+        ..Spec::default()
+    };
+    spec.network.mode = NetworkMode::None;
+    Container {
+        id: ContainerId([0xa7; 32]),
+        name: "web".into(),
+        runtime: "embedded".into(),
+        created_at: Time(1_795_313_500_329_231_690),
+        image_id: ImageId([0x12; 32]),
+        spec,
+        upper_dir: "/s/c/upper".into(),
+        lower_dirs: words(&["/s/c/init", "/s/i/rootfs"]),
+        log_path: "/s/c/log".into(),
+        ..Container::default()
+    }
+}
+
+fn inspected(container: &Container, usage: Option<&ContainerUsage>) -> Value {
+    let info = info();
+    serde_json::to_value(inspect(container, &info, &Networks::new(&info), usage)).unwrap()
+}
+
+/// As a real engine printed it for the same request, but for what version 1.51 dropped or added,
+/// and names that are ours.
+#[test]
+fn a_created_container_has_dockers_shape() {
+    let expected: Value = serde_json::from_str(include_str!("created.json")).unwrap();
+    assert_eq!(inspected(&container(), None), expected);
+    let read: bollard_stubs::models::ContainerInspectResponse = serde_json::from_value(expected).unwrap();
+    assert_eq!(read.name.as_deref(), Some("/web"));
+}
+
+#[test]
+fn states_have_their_flags() {
+    #[track_caller]
+    fn check(status: Status, expected: Value) {
+        let mut container = container();
+        container.state = State {
+            status,
+            pid: 42,
+            exit: Some(Exit {
+                code: 137,
+                oom: true,
+                ..Exit::default()
+            }),
+            started_at: Time(1_795_313_500_000_000_000),
+            ..State::default()
+        };
+        let shown = inspected(&container, None);
+        let state = &shown["State"];
+        let flags = json!([state["Status"], state["Running"], state["Paused"], state["Restarting"], state["OOMKilled"], state["ExitCode"]]);
+        assert_eq!(flags, expected);
+    }
+    check(Status::Running, json!(["running", true, false, false, false, 0]));
+    check(Status::Paused, json!(["paused", true, true, false, false, 0]));
+    check(Status::Restarting, json!(["restarting", true, false, true, true, 137]));
+    check(Status::Exited, json!(["exited", false, false, false, true, 137]));
+}
+
+#[test]
+fn a_failed_start_keeps_its_code_and_its_reason() {
+    let mut container = container();
+    container.state.exit = Some(Exit {
+        code: 127,
+        ..Exit::default()
+    });
+    container.state.error = "not there".into();
+    let shown = inspected(&container, None);
+    assert_eq!(shown["State"]["Status"], "created");
+    assert_eq!(shown["State"]["ExitCode"], 127);
+    assert_eq!(shown["State"]["Error"], "not there");
+}
+
+#[test]
+fn sizes_are_shown_when_asked_even_if_zero() {
+    let usage = ContainerUsage {
+        image_bytes: 5,
+        ..ContainerUsage::default()
+    };
+    let shown = inspected(&container(), Some(&usage));
+    assert_eq!((&shown["SizeRw"], &shown["SizeRootFs"]), (&json!(0), &json!(5)));
+}
+
+#[test]
+fn published_ports_are_exposed_and_lead_nowhere() {
+    let mut container = container();
+    container.spec.network.mode = NetworkMode::Default;
+    container.spec.network.published = vec![Port {
+        container_port: 80,
+        protocol: "tcp".into(),
+        host_port: 8080,
+        ..Port::default()
+    }];
+    container.state.status = Status::Running;
+    let shown = inspected(&container, None);
+    assert_eq!(shown["Config"]["ExposedPorts"], json!({"80/tcp": {}}));
+    assert_eq!(shown["HostConfig"]["PortBindings"], json!({"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}));
+    assert_eq!(shown["NetworkSettings"]["Ports"], json!({"80/tcp": null}));
+    assert_eq!(shown["HostConfig"]["NetworkMode"], "bridge");
+}

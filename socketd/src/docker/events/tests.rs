@@ -1,0 +1,169 @@
+use wire::Info;
+use wire::spec::Pair;
+
+use super::*;
+
+const ID: &str = "a71cf870b46838b452778eef36b911ef4bd00eee3721ce30bdb3c6f947085443";
+const NOW: Time = Time(1_795_313_600_000_000_000);
+
+fn networks() -> Networks {
+    Networks::new(&Info {
+        host_id: "00".repeat(32),
+        ..Info::default()
+    })
+}
+
+fn event(kind: EventKind, action: Action, actor: &str, attributes: &[(&str, &str)]) -> Event {
+    Event {
+        sequence: 7,
+        time: Time(1_795_313_503_460_226_737),
+        kind,
+        action,
+        actor: actor.into(),
+        attributes: attributes.iter().map(|(key, value)| Pair::new(*key, *value)).collect(),
+        labels: if kind == EventKind::Container {
+            vec![Pair::new("team", "a")]
+        } else {
+            Vec::new()
+        },
+    }
+}
+
+fn container(action: Action, more: &[(&str, &str)]) -> Event {
+    let mut attributes = vec![("name", "web"), ("image", "bb:1"), ("runtime", "embedded"), ("pid", "42")];
+    attributes.extend(more);
+    event(EventKind::Container, action, ID, &attributes)
+}
+
+#[track_caller]
+fn check(event: &Event, expected: &str) {
+    let mut out = Vec::new();
+    render_into(event, &networks(), &mut out);
+    assert_eq!(String::from_utf8(out).unwrap(), expected);
+}
+
+fn container_line(action: &str, attributes: &str) -> String {
+    format!(
+        r#"{{"status":"{action}","id":"{ID}","from":"bb:1","Type":"container","Action":"{action}","Actor":{{"ID":"{ID}","Attributes":{{{attributes}}}}},"scope":"local","time":1795313503,"timeNano":1795313503460226737}}"#
+    ) + "\n"
+}
+
+#[test]
+fn containers_events_are_lines_of_docker() {
+    let base = r#""image":"bb:1","name":"web","team":"a""#;
+    check(&container(Action::Start, &[("restart_count", "2")]), &container_line("start", base));
+    check(
+        &container(Action::Die, &[("exit_code", "137"), ("run_seconds", "3"), ("oom", "1"), ("found_later", "1")]),
+        &container_line("die", &format!(r#""execDuration":"3","exitCode":"137",{base}"#)),
+    );
+    check(
+        &container(Action::Die, &[]),
+        &container_line("die", &format!(r#""exitCode":"255",{base}"#)),
+    );
+    check(
+        &container(Action::Kill, &[("signal", "15")]),
+        &container_line("kill", r#""image":"bb:1","name":"web","signal":"15","team":"a""#),
+    );
+    check(
+        &container(Action::Rename, &[("old_name", "old")]),
+        &container_line("rename", r#""image":"bb:1","name":"web","oldName":"/old","team":"a""#),
+    );
+}
+
+#[test]
+fn networks_and_images_have_their_own_shape() {
+    let connect = event(
+        EventKind::Network,
+        Action::Connect,
+        "none",
+        &[("container", ID), ("network_kind", "none")],
+    );
+    let network = "3e".repeat(32);
+    check(
+        &connect,
+        &format!(
+            r#"{{"Type":"network","Action":"connect","Actor":{{"ID":"{network}","Attributes":{{"container":"{ID}","name":"none","type":"null"}}}},"scope":"local","time":1795313503,"timeNano":1795313503460226737}}{}"#, "\n"
+        ),
+    );
+    let untag = event(EventKind::Image, Action::Untag, ID, &[("name", "bb:latest")]);
+    check(
+        &untag,
+        &format!(
+            r#"{{"status":"untag","id":"sha256:{ID}","Type":"image","Action":"untag","Actor":{{"ID":"sha256:{ID}","Attributes":{{"name":"bb:latest"}}}},"scope":"local","time":1795313503,"timeNano":1795313503460226737}}{}"#, "\n"
+        ),
+    );
+}
+
+#[test]
+fn what_docker_has_no_word_for_is_not_shown() {
+    for action in [Action::Start, Action::Stop] {
+        let start = event(EventKind::Daemon, action, "host", &[]);
+        check(&start, "");
+        assert!(!EventQuery::default().matches(&start, &networks()));
+    }
+    check(&container(Action::Unknown(99), &[]), "");
+}
+
+#[test]
+fn bollard_reads_what_is_written() {
+    let mut out = Vec::new();
+    render_into(&container(Action::Start, &[]), &networks(), &mut out);
+    let read: bollard_stubs::models::EventMessage = serde_json::from_slice(&out).unwrap();
+    assert_eq!(read.action.as_deref(), Some("start"));
+}
+
+#[test]
+fn filters_let_pass_what_docker_lets_pass() {
+    #[track_caller]
+    fn check(filters: &str, event: &Event, expected: bool) {
+        let text = format!("filters={filters}");
+        let query = EventQuery::parse(&Query::parse(Some(&text)), NOW).unwrap();
+        assert_eq!(query.matches(event, &networks()), expected, "{filters}");
+    }
+    let start = container(Action::Start, &[]);
+    let connect = event(EventKind::Network, Action::Connect, "bridge", &[("container", ID)]);
+    let tag = event(EventKind::Image, Action::Tag, ID, &[("name", "bb:1")]);
+    for (filters, on_start, on_connect, on_tag) in [
+        ("", true, true, true),
+        (r#"{"type":["container"]}"#, true, false, false),
+        (r#"{"type":["network","image"]}"#, false, true, true),
+        (r#"{"event":["start","tag"]}"#, true, false, true),
+        (r#"{"container":{"web":true}}"#, true, false, false),
+        (r#"{"container":["we"]}"#, true, false, false),
+        (r#"{"container":["a71cf870"]}"#, true, false, false),
+        (r#"{"container":["other"]}"#, false, false, false),
+        (r#"{"network":["bridge"]}"#, false, true, false),
+        (r#"{"network":["5b5b"]}"#, false, true, false),
+        (r#"{"image":["bb:1"]}"#, true, false, true),
+        (r#"{"image":["bb"]}"#, true, false, true),
+        (r#"{"image":["b"]}"#, false, false, false),
+        (r#"{"label":["team"]}"#, true, false, false),
+        (r#"{"label":["team=a","image=bb:1"]}"#, true, false, false),
+        (r#"{"label":["team=b"]}"#, false, false, false),
+        (r#"{"scope":["local"]}"#, true, true, true),
+        (r#"{"scope":["swarm"]}"#, false, false, false),
+        (r#"{"daemon":["x"]}"#, false, false, false),
+        (r#"{"volume":["x"]}"#, false, false, false),
+    ] {
+        check(filters, &start, on_start);
+        check(filters, &connect, on_connect);
+        check(filters, &tag, on_tag);
+    }
+}
+
+#[test]
+fn times_are_read_and_ordered() {
+    let parse = |text: &str| EventQuery::parse(&Query::parse(Some(text)), NOW);
+    let query = parse("since=1.5&until=2.5").unwrap();
+    assert_eq!((query.since, query.until), (Some(Time(1_500_000_000)), Some(Time(2_500_000_000))));
+    let query = parse("since=10m").unwrap();
+    assert_eq!((query.since, query.until), (Some(Time(NOW.0 - 600_000_000_000)), None));
+    #[track_caller]
+    fn check(result: Result<EventQuery, ApiError>, expected: &str) {
+        assert_eq!(result.unwrap_err(), ApiError::bad_request(expected));
+    }
+    check(parse("since=2&until=1"), "`since` time (2) cannot be after `until` time (1)");
+    check(parse("since=abc"), "strconv.ParseInt: parsing \"abc\": invalid syntax");
+    check(parse("filters={\"nonsense\":[\"x\"]}"), "invalid filter 'nonsense'");
+    check(parse("filters={bad"), "invalid filter");
+}
