@@ -56,7 +56,7 @@ fn event(number: usize) -> Event {
         time: Time(1_700_000_000_000_000_000 + number as u64),
         kind: EventKind::Container,
         action: Action::Start,
-        actor: format!("{number:064x}"),
+        actor: format!("{:064x}", number % 100),
         attributes: vec![Pair::new("name", "web-1"), Pair::new("image", "alpine:3.20")],
         labels: vec![Pair::new("com.example.project", "shop")],
     }

@@ -3,7 +3,6 @@
 use std::fmt;
 use std::io;
 use std::path::Path;
-use std::sync::mpsc::{SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::thread::JoinHandle;
 
@@ -14,7 +13,8 @@ use wire::{Event, Time};
 use crate::failure::{Act, Failure, OpenError, failed};
 use crate::fold::Past;
 use crate::index::Bounds;
-use crate::limits::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, EVENT_BYTES_MAX, QUEUE_APPENDS_MAX};
+use crate::limits::{APPEND_BYTES_MAX, APPEND_EVENTS_MAX, EVENT_BYTES_MAX};
+use crate::queue::{Queue, lock};
 use crate::reader::{self, Batch, ReadError, Want};
 use crate::recover::{Recovered, recover};
 use crate::report::Report;
@@ -22,7 +22,7 @@ use crate::retain::Options;
 use crate::segment;
 use crate::storage::{Directory, Storage};
 use crate::surroundings::{Machine, Surroundings};
-use crate::writer::{Active, Append, AppendError, Shared, Then, Writer, lock};
+use crate::writer::{Active, Append, AppendError, Shared, Then, Writer};
 
 /// A journal, and what opening it found.
 #[derive(Debug)]
@@ -39,7 +39,7 @@ pub struct Opened {
 /// ends the writer's thread.
 pub struct Journal {
     shared: Arc<Shared>,
-    appends: Option<SyncSender<Append>>,
+    queue: Arc<Queue>,
     writer: Option<JoinHandle<()>>,
 }
 
@@ -96,7 +96,8 @@ impl Journal {
             removal_unsynced: false,
         };
         writer.retain();
-        let (appends, waiting) = sync_channel(QUEUE_APPENDS_MAX);
+        let queue = Arc::new(Queue::default());
+        let waiting = Arc::clone(&queue);
         let thread = std::thread::Builder::new()
             .name("journal".to_owned())
             .spawn(move || writer.run(&waiting))
@@ -104,7 +105,7 @@ impl Journal {
         Ok(Opened {
             journal: Self {
                 shared,
-                appends: Some(appends),
+                queue,
                 writer: Some(thread),
             },
             past: recovered.past,
@@ -122,14 +123,7 @@ impl Journal {
     /// Nothing was appended and `then` was not called. A refusal of the file system also stands
     /// in [`Journal::failure`] until a later append succeeds.
     pub fn append(&self, events: Vec<Event>, then: Then) -> Result<Vec<Event>, AppendError> {
-        let (reply, answer) = sync_channel(1);
-        let append = encode(events, then, reply)?;
-        self.appends
-            .as_ref()
-            .ok_or(AppendError::Closed)?
-            .send(append)
-            .map_err(|_| AppendError::Closed)?;
-        answer.recv().map_err(|_| AppendError::Closed)?
+        self.queue.submit(encode(events, then)?)
     }
 
     /// Tries to begin a new segment after a failure, as the next append would. Does nothing to a
@@ -204,7 +198,7 @@ impl Journal {
 
 impl Drop for Journal {
     fn drop(&mut self) {
-        self.appends = None;
+        self.queue.close();
         if let Some(writer) = self.writer.take() {
             // A writer that panicked has told standard error; there is nothing to add.
             let _ = writer.join();
@@ -256,11 +250,7 @@ fn resume(
     }))
 }
 
-fn encode(
-    mut events: Vec<Event>,
-    then: Then,
-    reply: SyncSender<Result<Vec<Event>, AppendError>>,
-) -> Result<Append, AppendError> {
+fn encode(mut events: Vec<Event>, then: Then) -> Result<Append, AppendError> {
     let mut encoded = Vec::new();
     let mut lengths = Vec::with_capacity(events.len().min(APPEND_EVENTS_MAX));
     for (place, event) in events.iter_mut().enumerate() {
@@ -290,6 +280,5 @@ fn encode(
         encoded,
         lengths,
         then,
-        reply,
     })
 }

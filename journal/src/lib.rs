@@ -17,6 +17,7 @@ pub mod fold;
 mod index;
 mod journal;
 pub mod limits;
+mod queue;
 mod reader;
 pub mod record;
 mod recover;

@@ -18,9 +18,13 @@ pub const APPEND_BYTES_MAX: usize = 4 * 1024 * 1024;
 /// disk from turning into memory.
 pub const QUEUE_APPENDS_MAX: usize = 256;
 
-/// A batch takes no further append once it holds this many bytes. Keeps the wait of the first
-/// caller in it, and the writer's buffer, small.
-pub const BATCH_BYTES: usize = 1024 * 1024;
+/// Most encoded bytes waiting for the writer, one append aside; further callers block. Stops large
+/// appends from turning into memory, and keeps the wait of the first caller of a round small.
+pub const QUEUE_BYTES_MAX: usize = 1024 * 1024;
+
+/// The writer keeps at most this much of its buffer between rounds, in bytes. One large round
+/// must not keep its memory for ever.
+pub const BUFFER_KEPT_BYTES: usize = 64 * 1024;
 
 /// Most segments kept. Stops a machine that restarts in a loop from filling the directory with
 /// segments too small for the limit in bytes to notice.

@@ -2,7 +2,6 @@
 
 use std::fmt;
 use std::io;
-use std::sync::mpsc::{Receiver, SyncSender};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use wire::{Event, Invalid, Time};
@@ -10,7 +9,8 @@ use wire::{Event, Invalid, Time};
 use crate::failure::{Act, Failure};
 use crate::fold::Past;
 use crate::index::{Entry, Index};
-use crate::limits::{BATCH_BYTES, QUEUE_APPENDS_MAX};
+use crate::limits::BUFFER_KEPT_BYTES;
+use crate::queue::{Queue, Turn, lock};
 use crate::record::{self, Kind, Place, Seal};
 use crate::retain::{Options, age, surplus};
 use crate::segment::{self, SegmentHeader, VERSION};
@@ -88,12 +88,19 @@ pub(crate) struct Append {
     /// The length of each payload.
     pub(crate) lengths: Vec<usize>,
     pub(crate) then: Then,
-    pub(crate) reply: SyncSender<Result<Vec<Event>, AppendError>>,
+}
+
+impl fmt::Debug for Append {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Append")
+            .field("events", &self.events.len())
+            .finish_non_exhaustive()
+    }
 }
 
 impl Append {
     /// What its records take in a segment, in bytes.
-    fn record_bytes(&self) -> usize {
+    pub(crate) fn record_bytes(&self) -> usize {
         self.lengths.iter().fold(0, |sum: usize, &length| {
             sum.saturating_add(record::record_bytes(length))
         })
@@ -142,37 +149,33 @@ struct Placed {
 }
 
 impl Writer {
-    /// Writes until the last handle is gone. Blocks without a timer while nothing waits.
-    pub(crate) fn run(mut self, appends: &Receiver<Append>) {
-        while let Ok(first) = appends.recv() {
-            let mut bytes = first.record_bytes();
-            let mut batch = vec![first];
-            while bytes < BATCH_BYTES && batch.len() < QUEUE_APPENDS_MAX {
-                let Ok(next) = appends.try_recv() else { break };
-                bytes = bytes.saturating_add(next.record_bytes());
-                batch.push(next);
-            }
-            self.commit(batch, bytes);
+    /// Writes until the queue is closed.
+    pub(crate) fn run(mut self, queue: &Queue) {
+        // Whatever ends this thread, nobody may wait for it afterwards.
+        let _closing = Closing(queue);
+        while let Some(turn) = queue.take() {
+            self.commit(turn);
             if self.retention_due {
                 self.retain();
             }
         }
     }
 
-    fn commit(&mut self, mut batch: Vec<Append>, bytes: usize) {
-        let written = self.write(&mut batch, bytes);
+    fn commit(&mut self, mut turn: Turn) {
+        let written = self.write(&mut turn.appends, turn.bytes);
         *lock(&self.shared.failure) = written.err();
-        for append in batch {
-            let answer = match written {
-                Ok(()) => {
-                    (append.then)(&append.events);
-                    Ok(append.events)
-                }
-                Err(failure) => Err(AppendError::Failed(failure)),
-            };
-            // A caller that no longer waits has nothing to be told.
-            let _ = append.reply.send(answer);
-        }
+        let answer = |append: Append| match written {
+            Ok(()) => {
+                (append.then)(&append.events);
+                Ok(append.events)
+            }
+            Err(failure) => Err(AppendError::Failed(failure)),
+        };
+        let answers = std::mem::take(&mut turn.appends)
+            .into_iter()
+            .map(answer)
+            .collect();
+        turn.finish(answers);
     }
 
     /// Makes a whole batch durable and known, or none of it.
@@ -205,9 +208,8 @@ impl Writer {
                 self.past.apply(event);
             }
         }
-        // One large batch must not keep its memory for ever.
         self.buffer.clear();
-        self.buffer.shrink_to(BATCH_BYTES / 16);
+        self.buffer.shrink_to(BUFFER_KEPT_BYTES);
         Ok(())
     }
 
@@ -384,7 +386,14 @@ impl Writer {
     }
 }
 
-/// A lock whose holder cannot have left it half written.
-pub(crate) fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+/// Closes the queue when the writer ends, by whatever way.
+#[derive(Debug)]
+struct Closing<'q>(&'q Queue);
+
+impl Drop for Closing<'_> {
+    fn drop(&mut self) {
+        self.0.close();
+        // Those who came too late are told by the drop of their round.
+        drop(self.0.take());
+    }
 }
