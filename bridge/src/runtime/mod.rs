@@ -1,4 +1,4 @@
-//! What a container runtime is to the rest of the bridge, and which ones there are.
+//! What a container runtime is to the rest of the bridge.
 //!
 //! A runtime knows the present: what exists, what runs. It does not know the journal, sockets or
 //! clients. Nothing outside this folder names a particular runtime.
@@ -13,7 +13,12 @@ use wire::request::ImportImage;
 use wire::response::ContainerUsage;
 use wire::{Container, ContainerId, Image, ImageId, Time};
 
+#[cfg(test)]
+pub(crate) mod fake;
 pub mod native;
+mod registry;
+
+pub(crate) use registry::Registry;
 
 /// What a runtime tells on its own account, as it happens.
 #[derive(Debug, Clone, PartialEq, Eq)]

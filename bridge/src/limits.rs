@@ -1,0 +1,61 @@
+//! Every maximum of the bridge, each with the abuse it stops.
+
+use std::time::Duration;
+
+/// Connections served at once on each socket. Each holds one thread; a front that opens more is
+/// told so and closed.
+pub(crate) const SESSIONS_MAX: usize = 128;
+
+/// Stack of one session thread, in bytes. Sessions recurse nowhere.
+pub(crate) const SESSION_STACK_BYTES: usize = 256 * 1024;
+
+/// Time for the rest of a frame once its first byte is here, and for the peer to take an answer.
+/// Stops a stalled peer from holding a thread; a connection without a request may stay idle.
+pub(crate) const FRAME_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Descriptors that may accompany one request. Stops a peer from filling our table of them.
+pub(crate) const DESCRIPTORS_MAX: usize = 1;
+
+/// What an idle connection keeps for its next request, in bytes. A larger request has room made
+/// for it, within the protocol's own limit, and given back after.
+pub(crate) const INBOX_BYTES: usize = 4096;
+
+/// Events queued for one subscriber before it is sent back to the journal. Stops a reader that
+/// does not read from taking the bridge's memory.
+pub(crate) const SUBSCRIBER_EVENTS_MAX: usize = 1024;
+
+/// Subscriptions and waits at once: every session may hold one.
+pub(crate) const SUBSCRIBERS_MAX: usize = 2 * SESSIONS_MAX;
+
+/// Bytes of events in one answer, well below what a frame may hold.
+pub(crate) const EVENT_PAGE_BYTES: usize = 256 * 1024;
+
+/// Containers at once. Stops a runaway client from filling the disk with empty containers.
+pub(crate) const CONTAINERS_MAX: usize = 16 * 1024;
+
+/// Longest container name, in bytes: it is also a host name and part of file names elsewhere.
+pub(crate) const NAME_BYTES_MAX: usize = 255;
+
+/// Time for a container to be gone after SIGKILL. A process in uninterruptible sleep can
+/// outlast it; the request then fails instead of hanging.
+pub(crate) const KILL_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time between signal and SIGKILL where neither request nor container says otherwise.
+pub(crate) const STOP_TIMEOUT_S: u32 = 10;
+
+/// First wait of the restart policy.
+pub(crate) const RESTART_BACKOFF_MIN: Duration = Duration::from_millis(100);
+
+/// Longest wait of the restart policy. Stops a container that fails at once from wearing out
+/// processor, battery and flash.
+pub(crate) const RESTART_BACKOFF_MAX: Duration = Duration::from_secs(60);
+
+/// A run of this length counts as a success: the next wait is the first again.
+pub(crate) const RESTART_BACKOFF_RESET: Duration = Duration::from_secs(10);
+
+/// How long to wait before events that the journal could not take are offered to it again.
+pub(crate) const JOURNAL_RETRY: Duration = Duration::from_secs(2);
+
+/// Groups of events that wait for a journal to heal. Each container owes few; past this the
+/// oldest of them are given up with an error in the log.
+pub(crate) const OWED_MAX: usize = 4096;

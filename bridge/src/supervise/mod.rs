@@ -1,0 +1,209 @@
+//! Runtime change, journal, inventory, publication: in that order, always.
+//!
+//! Everything that happens to a container goes through here, whether a client asked for it, a
+//! policy, or the container itself. Knows no socket and no client.
+
+mod errand;
+mod events;
+mod images;
+mod ledger;
+mod life;
+mod names;
+mod reconcile;
+mod restart;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::io;
+use std::path::Path;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Arc, RwLock};
+use std::thread;
+
+use wire::container::Exit;
+use wire::response::ContainerUsage;
+use wire::{ContainerId, Refusal, Status, Time};
+
+use crate::inventory::Inventory;
+use crate::lock::hold;
+use crate::publish::Publisher;
+use crate::runtime::{Change, Registry, Runtime, RuntimeError};
+
+pub(crate) use errand::Errand;
+pub(crate) use ledger::Ledger;
+pub(crate) use restart::Backoff;
+pub(crate) use run::is_up;
+
+/// Runs the containers and keeps the books.
+#[derive(Debug)]
+pub(crate) struct Supervisor {
+    runtimes: Registry,
+    inventory: Arc<Inventory>,
+    ledger: Ledger,
+    errands: Sender<Errand>,
+    /// Read while a container is made from an image, written while an image goes.
+    image_use: RwLock<()>,
+}
+
+/// Why the supervisor could not begin.
+#[derive(Debug)]
+pub enum BeginError {
+    /// The journal.
+    Journal(journal::OpenError),
+    /// A runtime.
+    Runtime(RuntimeError),
+    /// What was found could not be written down.
+    Record(Refusal),
+    /// A thread could not be started.
+    Thread(io::Error),
+}
+
+impl std::fmt::Display for BeginError {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Journal(error) => write!(f, "cannot open the journal: {error}"),
+            Self::Runtime(error) => write!(f, "cannot begin with the runtime: {error}"),
+            Self::Record(refusal) => write!(f, "cannot record what was found: {refusal}"),
+            Self::Thread(error) => write!(f, "cannot start a thread: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for BeginError {}
+
+impl Supervisor {
+    /// Opens the journal, asks every runtime what is there, records the differences, and from
+    /// then on follows every change.
+    ///
+    /// # Errors
+    /// Nothing runs that did not run before.
+    pub(crate) fn begin(
+        journal_dir: &Path,
+        host_id: [u8; 32],
+        options: journal::Options,
+        runtimes: Registry,
+    ) -> Result<Arc<Self>, BeginError> {
+        let opened = journal::Journal::open(journal_dir, host_id, options).map_err(BeginError::Journal)?;
+        ledger::log_report(&opened.report);
+        let (errands, errands_due) = channel();
+        let (changes_sender, changes) = channel();
+        let supervisor = Arc::new(Self {
+            runtimes,
+            inventory: Arc::new(Inventory::new()),
+            ledger: Ledger::new(opened.journal, Arc::new(Publisher::default())),
+            errands,
+            image_use: RwLock::new(()),
+        });
+        let revivals = supervisor.reconcile(opened.past, &changes_sender)?;
+        supervisor.refresh_images();
+        drop(changes_sender);
+        supervisor.follow(changes).map_err(BeginError::Thread)?;
+        errand::spawn(Arc::clone(&supervisor), errands_due).map_err(BeginError::Thread)?;
+        for errand in revivals {
+            supervisor.send(errand);
+        }
+        Ok(supervisor)
+    }
+
+    /// What exists now.
+    pub(crate) fn inventory(&self) -> &Inventory {
+        &self.inventory
+    }
+
+    /// What happened.
+    pub(crate) fn ledger(&self) -> &Ledger {
+        &self.ledger
+    }
+
+    /// The runtimes' names, the default first.
+    pub(crate) fn runtime_names(&self) -> Vec<String> {
+        self.runtimes.names()
+    }
+
+    /// Disk used by each container, measured now.
+    pub(crate) fn usage(&self) -> Vec<ContainerUsage> {
+        self.runtimes.all().flat_map(Runtime::usage).collect()
+    }
+
+    /// Follows the runtimes' changes for as long as any of them can send one.
+    fn follow(self: &Arc<Self>, changes: Receiver<Change>) -> io::Result<()> {
+        let supervisor = Arc::clone(self);
+        let follow = move || {
+            for Change::Exited {
+                id,
+                exit,
+                finished_at,
+            } in changes
+            {
+                supervisor.ended(&id, &exit, finished_at);
+            }
+        };
+        thread::Builder::new()
+            .name("changes".to_owned())
+            .spawn(follow)
+            .map(drop)
+    }
+
+    /// A container's first process ended.
+    fn ended(&self, id: &ContainerId, exit: &Exit, finished_at: Time) {
+        let Ok(turn) = self.inventory.with(id, |unit| Arc::clone(&unit.turn)) else {
+            return;
+        };
+        let turn = hold(&turn);
+        let decided = self.inventory.with(id, |unit| {
+            let running = matches!(unit.container.state.status, Status::Running | Status::Paused);
+            running.then(|| {
+                let verdict = restart::decide(unit, exit, finished_at);
+                (
+                    events::ended(&unit.container, exit, finished_at),
+                    verdict,
+                    unit.container.spec.auto_remove,
+                )
+            })
+        });
+        let Ok(Some((events, verdict, auto_remove))) = decided else {
+            return;
+        };
+        let (inventory, key, exit) = (Arc::clone(&self.inventory), *id, exit.clone());
+        let status = if verdict.is_some() {
+            Status::Restarting
+        } else {
+            Status::Exited
+        };
+        self.ledger.record_or_owe(events, move || {
+            inventory.change(&key, |unit| {
+                let state = &mut unit.container.state;
+                state.status = status;
+                state.pid = 0;
+                state.finished_at = finished_at;
+                state.exit = Some(exit);
+                if let Some(backoff) = verdict {
+                    unit.backoff = backoff;
+                }
+            });
+        });
+        drop(turn);
+        if let Some(backoff) = verdict {
+            self.send(Errand::Revive {
+                id: *id,
+                ended_at: finished_at,
+                after: backoff.wait(),
+            });
+        } else if auto_remove {
+            self.send(Errand::Remove { id: *id });
+        }
+    }
+
+    fn send(&self, errand: Errand) {
+        if self.errands.send(errand).is_err() {
+            tracing::error!("errands are no longer run");
+        }
+    }
+
+    /// The runtime that holds a container.
+    fn runtime_of(&self, id: &ContainerId) -> Result<Arc<dyn Runtime>, Refusal> {
+        let name = self.inventory.with(id, |unit| unit.container.runtime.clone())?;
+        self.runtimes.find(&name)
+    }
+}
