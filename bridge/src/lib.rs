@@ -1,6 +1,64 @@
-//! The root side of socketd.
+//! The root side of socketd: small, dull, and the only part with power.
+//!
+//! It answers typed binary requests on two unix sockets, keeps the journal of everything that
+//! happens to containers, and runs them. It must not know: HTTP, JSON, or any client's words.
+//!
+//! - `listen`, `peer`, `gate`, `inbox`, `session`, `dispatch`: one request, from a socket to an answer;
+//! - `supervise`, `inventory`, `publish`: one change, from a runtime to everybody;
+//! - [`runtime`]: what runs containers; `shim`, `unpack`: its helpers in processes of their own;
+//! - `sys`: the only `unsafe`.
+
+mod client;
+mod clock;
+pub mod config;
+mod dispatch;
+pub mod down;
+mod gate;
+mod host;
+mod inbox;
+mod inventory;
+mod limits;
+mod listen;
+mod lock;
+mod peer;
+mod publish;
 pub mod runtime;
+pub mod serve;
+mod session;
 pub mod shim;
+mod signal;
+mod supervise;
 pub mod sys;
 pub mod tree;
 pub mod unpack;
+pub mod up;
+
+use std::sync::Arc;
+
+use supervise::Supervisor;
+use wire::Info;
+use wire::info::JournalInfo;
+
+/// Everything a request can reach.
+#[derive(Debug)]
+pub(crate) struct Bridge {
+    supervisor: Arc<Supervisor>,
+    /// What does not change while the bridge runs.
+    facts: Info,
+}
+
+impl Bridge {
+    /// Host and bridge, as they are now.
+    fn info(&self) -> Info {
+        let ledger = self.supervisor.ledger();
+        let bounds = ledger.bounds();
+        Info {
+            journal: JournalInfo {
+                first_sequence: bounds.first_retained,
+                last_sequence: bounds.last_sequence,
+                failure: ledger.failure().unwrap_or_default(),
+            },
+            ..self.facts.clone()
+        }
+    }
+}

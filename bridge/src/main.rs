@@ -1,12 +1,49 @@
-//! The root side's one program.
+//! `socketd-bridge`: see `bridge` for what it is.
 
+use std::env;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
+use bridge::config::{Cli, Command};
+use bridge::down;
+use bridge::serve::{self, StartError};
+use bridge::up::{self, UpError};
+use clap::Parser;
+
+/// Exit code where root is needed.
+const NOT_ROOT: u8 = 3;
+
 fn main() -> ExitCode {
-    let mut arguments = std::env::args_os().skip(1);
-    match arguments.next() {
-        Some(first) if first == "shim" => bridge::shim::run(arguments),
-        Some(first) if first == "unpack" => bridge::unpack::run(),
-        _ => ExitCode::FAILURE,
+    // The helpers are this same program. They come first: they are started often, and read no
+    // command line that a person wrote.
+    let mut arguments = env::args_os().skip(1);
+    match arguments.next().as_deref().and_then(|word| word.to_str()) {
+        Some("shim") => return bridge::shim::run(arguments),
+        Some("unpack") => return bridge::unpack::run(),
+        _ => {}
+    }
+    let outcome = match Cli::parse().command {
+        Command::Up(arguments) => {
+            serve::begin_log(arguments.common.log_format);
+            up::run(&arguments)
+        }
+        Command::Serve(arguments) => {
+            serve::begin_log(arguments.common.log_format);
+            serve::run(&arguments).map_err(UpError::Start)
+        }
+        Command::Down(arguments) => {
+            serve::begin_log(arguments.common.log_format);
+            down::run(&arguments).map_err(UpError::Start)
+        }
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "socketd-bridge: {error}");
+            match error {
+                UpError::Start(StartError::NotRoot) => ExitCode::from(NOT_ROOT),
+                _ => ExitCode::FAILURE,
+            }
+        }
     }
 }

@@ -1,0 +1,120 @@
+//! `down`: every container stopped, and whoever runs them ended.
+
+use std::io;
+use std::path::Path;
+use std::thread;
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use wire::request::{IfNewer, Stop};
+use wire::{Request, Response, Status};
+
+use crate::client::Client;
+use crate::config::{Down, Layout};
+use crate::listen;
+use crate::serve::{self, StartError};
+
+/// Containers stopped at the same time.
+const AT_ONCE: usize = 8;
+
+/// Stops every container; a bridge that runs is told to end, and waited for.
+///
+/// # Errors
+/// Why nothing could be stopped.
+pub fn run(arguments: &Down) -> Result<(), StartError> {
+    // Half of the containers stopped is what nobody wants: Ctrl-C waits until all are.
+    serve::end_signals()?;
+    let layout = serve::prepare(&arguments.common)?;
+    match Client::connect(&layout.sockets().join(listen::WATCH)) {
+        Ok(watch) => {
+            let failed = |error| StartError::File(layout.sockets(), error);
+            stop_through(&layout, watch).map_err(failed)?;
+        }
+        Err(_) => {
+            // Nobody runs: this process is the bridge for as long as it takes.
+            let (bridge, _gate) = serve::start(&arguments.common, &layout, false)?;
+            let mut running = Vec::new();
+            bridge.supervisor.inventory().each(|unit| {
+                if stands(&unit.container.state.status) {
+                    running.push(unit.container.id.to_string());
+                }
+            });
+            in_parallel(&running, |reference| {
+                match bridge.supervisor.stop(&stop(reference)) {
+                    Err(refusal) if refusal.code != wire::RefusalCode::NotRunning => {
+                        tracing::error!(container = reference, %refusal, "could not stop a container");
+                    }
+                    _ => {}
+                }
+            });
+        }
+    }
+    Ok(())
+}
+
+fn stop(reference: &str) -> Stop {
+    Stop {
+        reference: reference.to_owned(),
+        ..Stop::default()
+    }
+}
+
+fn stands(status: &Status) -> bool {
+    matches!(status, Status::Running | Status::Paused | Status::Restarting)
+}
+
+fn stop_through(layout: &Layout, mut watch: Client) -> io::Result<()> {
+    let mut running = Vec::new();
+    for response in watch.ask(&Request::ListContainers(IfNewer::default()))? {
+        if let Response::Containers(part) = response {
+            let stands = part
+                .containers
+                .into_iter()
+                .filter(|container| stands(&container.state.status));
+            running.extend(stands.map(|container| container.id.to_string()));
+        }
+    }
+    let control = layout.sockets().join(listen::CONTROL);
+    in_parallel(&running, |reference| stop_one(&control, reference));
+    end_of(watch)
+}
+
+fn stop_one(control: &Path, reference: &str) {
+    let answers = Client::connect(control).and_then(|mut client| client.ask(&Request::Stop(stop(reference))));
+    match answers.as_deref() {
+        Ok([Response::Refused(refusal)]) if refusal.code != wire::RefusalCode::NotRunning => {
+            tracing::error!(container = reference, %refusal, "could not stop a container");
+        }
+        Ok(_) => {}
+        Err(error) => tracing::error!(container = reference, %error, "could not stop a container"),
+    }
+}
+
+/// Tells the bridge to end, and waits until its side of the connection closes.
+fn end_of(mut watch: Client) -> io::Result<()> {
+    let bridge = watch.peer()?;
+    kill(Pid::from_raw(bridge.pid), Signal::SIGTERM)?;
+    // A poll that no event answers ends with the bridge.
+    let ask = wire::request::PollEvents {
+        after: u64::MAX,
+        wait_ms: 30_000,
+        ..Default::default()
+    };
+    match watch.ask(&Request::PollEvents(ask)) {
+        Err(_) => Ok(()),
+        Ok(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the bridge did not end")),
+    }
+}
+
+fn in_parallel(references: &[String], act: impl Fn(&str) + Sync) {
+    for group in references.chunks(AT_ONCE) {
+        thread::scope(|scope| {
+            for reference in group {
+                scope.spawn(|| act(reference));
+            }
+        });
+    }
+    if !references.is_empty() {
+        tracing::info!(containers = references.len(), "stopped");
+    }
+}

@@ -1,0 +1,169 @@
+//! Bringing the bridge up, and running it until it is told to end.
+
+use std::fmt;
+use std::fs::{self, DirBuilder, Permissions};
+use std::io::{self, IsTerminal};
+use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use nix::errno::Errno;
+use nix::sys::signal::{SigSet, Signal};
+use nix::sys::stat::{Mode, umask};
+use nix::unistd::Uid;
+use tracing_subscriber::EnvFilter;
+
+use crate::config::{Common, Layout, LogFormat, Serve};
+use crate::gate::{Door, Gate};
+use crate::runtime::native::{NativeOptions, NativeRuntime};
+use crate::runtime::{Registry, RuntimeError};
+use crate::supervise::{BeginError, Supervisor};
+use crate::{Bridge, host, listen};
+
+/// This very program, also after it was replaced on disk by an upgrade.
+const SELF: &str = "/proc/self/exe";
+
+/// Why the bridge could not be brought up.
+#[derive(Debug)]
+pub enum StartError {
+    /// Only root can do what it does.
+    NotRoot,
+    /// A directory or file.
+    File(PathBuf, io::Error),
+    /// The runtime.
+    Runtime(RuntimeError),
+    /// Journal, runtimes or threads.
+    Begin(BeginError),
+    /// Signals.
+    Signals(Errno),
+}
+
+impl fmt::Display for StartError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::NotRoot => f.write_str("this must run as root (try sudo)"),
+            Self::File(path, error) => write!(f, "{}: {error}", path.display()),
+            Self::Runtime(error) => write!(f, "cannot open the runtime: {error}"),
+            Self::Begin(error) => error.fmt(f),
+            Self::Signals(error) => write!(f, "cannot wait for signals: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for StartError {}
+
+/// Writes the log to standard error: for people, or as JSON. `SOCKETD_LOG` chooses what is said.
+pub fn begin_log(format: LogFormat) {
+    let filter = EnvFilter::try_from_env("SOCKETD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let log = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr);
+    match format {
+        LogFormat::Json => log.json().flatten_event(true).init(),
+        LogFormat::Text => log
+            .with_target(false)
+            .with_ansi(io::stderr().is_terminal())
+            .init(),
+    }
+}
+
+/// The signals that end a daemon, blocked so that they can be waited for. Called before the first
+/// thread, for threads inherit it.
+///
+/// # Errors
+/// The kernel's.
+pub fn end_signals() -> Result<SigSet, StartError> {
+    let mut signals = SigSet::empty();
+    for signal in [Signal::SIGINT, Signal::SIGTERM, Signal::SIGHUP] {
+        signals.add(signal);
+    }
+    signals.thread_block().map_err(StartError::Signals)?;
+    Ok(signals)
+}
+
+/// Runs the bridge alone until it is told to end.
+///
+/// # Errors
+/// Why it could not be brought up.
+pub fn run(arguments: &Serve) -> Result<(), StartError> {
+    let signals = end_signals()?;
+    let layout = prepare(&arguments.common)?;
+    let (bridge, gate) = start(&arguments.common, &layout, arguments.demo)?;
+    open(&bridge, gate, &layout, arguments.common.front_gid)?;
+    tracing::info!(dir = %layout.sockets().display(), "answering");
+    let signal = signals.wait().map_err(StartError::Signals)?;
+    tracing::info!(%signal, "ending; containers keep running");
+    close(&layout);
+    Ok(())
+}
+
+/// Makes the directories.
+pub(crate) fn prepare(common: &Common) -> Result<Layout, StartError> {
+    if !Uid::effective().is_root() {
+        return Err(StartError::NotRoot);
+    }
+    umask(Mode::from_bits_truncate(0o077));
+    directory(&common.state_dir, 0o711)?;
+    let root = fs::canonicalize(&common.state_dir)
+        .map_err(|error| StartError::File(common.state_dir.clone(), error))?;
+    let layout = Layout::new(root);
+    directory(&layout.private(), 0o700)?;
+    directory(&layout.journal(), 0o700)?;
+    directory(&layout.native(), 0o700)?;
+    directory(&layout.run(), 0o711)?;
+    let sockets = layout.sockets();
+    directory(&sockets, 0o750)?;
+    chown(&sockets, Some(0), Some(common.front_gid)).map_err(|error| StartError::File(sockets, error))?;
+    Ok(layout)
+}
+
+/// Begins to run containers. Nobody is answered yet.
+pub(crate) fn start(common: &Common, layout: &Layout, demo: bool) -> Result<(Arc<Bridge>, Gate), StartError> {
+    let id_path = layout.host_id();
+    let host_id = host::id(&id_path).map_err(|error| StartError::File(id_path, error))?;
+    let options = NativeOptions {
+        demo,
+        shim: PathBuf::from(SELF),
+    };
+    let native = NativeRuntime::open(&layout.native(), options).map_err(StartError::Runtime)?;
+    let runtimes = Registry::new(vec![Arc::new(native)]);
+    let supervisor = Supervisor::begin(&layout.journal(), host_id, journal::Options::default(), runtimes)
+        .map_err(StartError::Begin)?;
+    let facts = host::facts(layout, host_id, supervisor.runtime_names());
+    let gate = Gate {
+        front_uid: common.front_uid,
+    };
+    Ok((Arc::new(Bridge { supervisor, facts }), gate))
+}
+
+/// Begins to answer.
+pub(crate) fn open(
+    bridge: &Arc<Bridge>,
+    gate: Gate,
+    layout: &Layout,
+    front_gid: u32,
+) -> Result<(), StartError> {
+    for (name, door) in [(listen::WATCH, Door::Watch), (listen::CONTROL, Door::Control)] {
+        let opened = listen::bind(&layout.sockets(), name, front_gid)
+            .and_then(|listener| listen::spawn(listener, door, gate, Arc::clone(bridge)));
+        opened.map_err(|error| StartError::File(layout.sockets().join(name), error))?;
+    }
+    Ok(())
+}
+
+/// Takes the sockets away, so that a client sees at once that nobody is there.
+pub(crate) fn close(layout: &Layout) {
+    for name in [listen::WATCH, listen::CONTROL] {
+        let _ = fs::remove_file(layout.sockets().join(name));
+    }
+}
+
+fn directory(path: &Path, mode: u32) -> Result<(), StartError> {
+    let wrong = |error| StartError::File(path.to_owned(), error);
+    DirBuilder::new()
+        .recursive(true)
+        .mode(mode)
+        .create(path)
+        .map_err(wrong)?;
+    fs::set_permissions(path, Permissions::from_mode(mode)).map_err(wrong)
+}
