@@ -68,6 +68,11 @@ pub struct Serve {
     #[arg(long, value_name = "GID|NAME")]
     pub socket_group: Option<Group>,
 
+    /// For a program that starts socketd: write the addresses to standard output, a line each and an
+    /// empty line after the last, and end when standard input closes.
+    #[arg(long)]
+    pub with_parent: bool,
+
     /// How the log (on standard error) is written: for people or for programs.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

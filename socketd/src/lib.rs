@@ -15,6 +15,7 @@ pub mod feed;
 pub mod front;
 pub mod limits;
 pub mod link;
+mod parent;
 pub mod routes;
 pub mod sandbox;
 pub mod serve;

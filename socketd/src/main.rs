@@ -20,9 +20,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// The log goes to standard error. `RUST_LOG` may ask for more or less than `info`.
+/// The log goes to standard error. `SOCKETD_LOG` may ask for more or less than `info`.
 fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
+    let filter = EnvFilter::try_from_env("SOCKETD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
     let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match format {
         LogFormat::Json => log.json().init(),

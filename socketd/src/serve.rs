@@ -12,6 +12,7 @@ use crate::config::{Listen, Serve};
 use crate::ending;
 use crate::front::{self, BindError, Listener};
 use crate::link::Link;
+use crate::parent;
 use crate::routes::Entry;
 use crate::sandbox::{self, SandboxError};
 
@@ -90,10 +91,19 @@ async fn run(arguments: &Serve, listeners: Vec<Listener>) -> io::Result<()> {
     for listener in &listeners {
         tracing::info!(url = %listener, "listening");
     }
+    let parent = if arguments.with_parent {
+        Some(parent::watch()?)
+    } else {
+        None
+    };
+    if arguments.with_parent {
+        parent::announce(&listeners)?;
+    }
     let served = front::serve(listeners, entry, ending);
     tokio::pin!(served);
     tokio::select! {
         () = &mut served => return Ok(()),
+        () = parent::gone(parent) => {}
         _ = terminate.recv() => {}
         _ = interrupt.recv() => {}
     }
