@@ -145,9 +145,10 @@ pub fn from_refusal(refusal: &Refusal, act: Act<'_>) -> ApiError {
             "the event journal cannot be written: {}",
             detail(refusal)
         )),
+        // Only what a client wrote can make a request that does not decode: too many items, a NUL in a text.
+        RefusalCode::Malformed => ApiError::bad_request(detail(refusal)),
         RefusalCode::RuntimeFailed
         | RefusalCode::Internal
-        | RefusalCode::Malformed
         | RefusalCode::UnknownOpcode
         | RefusalCode::Unknown(_) => ApiError::internal(detail(refusal)),
     }

@@ -14,13 +14,33 @@ use super::query::Query;
 use super::time::parse_moment;
 
 const FILTERS: &[&str] = &[
-    "config", "container", "daemon", "event", "image", "label", "network", "node", "plugin", "scope", "secret",
-    "service", "type", "volume",
+    "config",
+    "container",
+    "daemon",
+    "event",
+    "image",
+    "label",
+    "network",
+    "node",
+    "plugin",
+    "scope",
+    "secret",
+    "service",
+    "type",
+    "volume",
 ];
 
 /// Kinds of things that may have events, as filters name them.
 const NAMED: &[&str] = &[
-    "config", "container", "daemon", "network", "node", "plugin", "secret", "service", "volume",
+    "config",
+    "container",
+    "daemon",
+    "network",
+    "node",
+    "plugin",
+    "secret",
+    "service",
+    "volume",
 ];
 
 /// What is asked of the events.
@@ -86,10 +106,7 @@ impl EventQuery {
 
 /// `exec_start` also means `exec_start: sh`.
 fn is_action(wanted: &str, action: &str) -> bool {
-    wanted == action
-        || action
-            .split_once(':')
-            .is_some_and(|(word, _)| word == wanted)
+    wanted == action || action.split_once(':').is_some_and(|(word, _)| word == wanted)
 }
 
 /// Appends an event as one line of JSON with its line feed. An event Docker has no word for appends nothing.
@@ -286,7 +303,9 @@ fn network_actor<'a>(event: &'a Event, networks: &Networks) -> Actor<'a> {
 
 fn image_actor(event: &Event) -> Actor<'_> {
     let mut attributes = attributes(event);
-    attributes.entry("name").or_insert(Cow::from(event.actor.as_str()));
+    attributes
+        .entry("name")
+        .or_insert(Cow::from(event.actor.as_str()));
     let id = if event.actor.starts_with("sha256:") {
         event.actor.clone()
     } else {

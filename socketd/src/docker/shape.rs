@@ -4,7 +4,7 @@ use serde::Serialize;
 use wire::spec::Port;
 
 /// An object without fields.
-#[derive(Debug, Clone, Copy, Serialize)]
+#[derive(Debug, Clone, Copy, Default, Serialize)]
 pub(super) struct Empty {}
 
 /// Where the layers of a root file system lie.

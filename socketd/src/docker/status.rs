@@ -42,56 +42,60 @@ pub fn status_text(state: &State, now: Time) -> (String, Time) {
     (text, valid_until)
 }
 
-/// As [`status_text`], into a text that is there already.
-pub fn write_status(state: &State, now: Time, out: &mut String) -> Time {
+/// As [`status_text`], into whatever takes text. Writing must not fail; where it could, the text is cut short.
+pub fn write_status(state: &State, now: Time, out: &mut impl Write) -> Time {
     let forever = Time(u64::MAX);
     match state.status {
         Status::Created => {
-            out.push_str("Created");
+            put(out, "Created");
             forever
         }
         Status::Running => {
-            out.push_str("Up ");
+            put(out, "Up ");
             write_since(state.started_at, now, out)
         }
         Status::Paused => {
-            out.push_str("Up ");
+            put(out, "Up ");
             let valid_until = write_since(state.started_at, now, out);
-            out.push_str(" (Paused)");
+            put(out, " (Paused)");
             valid_until
         }
         Status::Restarting => write_ended("Restarting", state, now, out),
         Status::Exited => write_ended("Exited", state, now, out),
         Status::Removing => {
-            out.push_str("Removal In Progress");
+            put(out, "Removal In Progress");
             forever
         }
         Status::Dead | Status::Unknown(_) => {
-            out.push_str("Dead");
+            put(out, "Dead");
             forever
         }
     }
 }
 
-fn write_ended(word: &str, state: &State, now: Time, out: &mut String) -> Time {
-    // Writing to a text cannot fail.
+fn write_ended(word: &str, state: &State, now: Time, out: &mut impl Write) -> Time {
     let _ = write!(out, "{word} ({}) ", exit_code(state));
     let valid_until = write_since(state.finished_at, now, out);
-    out.push_str(" ago");
+    put(out, " ago");
     valid_until
 }
 
 /// A clock that was set back makes the start lie ahead; that reads as no time at all.
-fn write_since(start: Time, now: Time, out: &mut String) -> Time {
+fn write_since(start: Time, now: Time, out: &mut impl Write) -> Time {
     let elapsed = now.0.saturating_sub(start.0);
     let (words, valid_for) = human_duration(elapsed);
     match words {
-        Words::Fixed(text) => out.push_str(text),
+        Words::Fixed(text) => put(out, text),
         Words::Count(count, unit) => {
             let _ = write!(out, "{count} {unit}");
         }
     }
     Time(start.0.saturating_add(valid_for))
+}
+
+/// Texts and byte vectors, which is all that is written to here, take everything.
+fn put(out: &mut impl Write, text: &str) {
+    let _ = out.write_str(text);
 }
 
 /// How long something took, in words.

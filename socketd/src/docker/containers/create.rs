@@ -66,7 +66,9 @@ fn read(body: &[u8], content_type: Option<&str>) -> Result<Body, ApiError> {
     let given = content_type.unwrap_or_default();
     let media_type = given.split(';').next().unwrap_or_default().trim();
     if body.is_empty() {
-        return Err(ApiError::bad_request("invalid JSON: got EOF while reading request body"));
+        return Err(ApiError::bad_request(
+            "invalid JSON: got EOF while reading request body",
+        ));
     }
     if !media_type.eq_ignore_ascii_case("application/json") {
         return Err(ApiError::bad_request(format!(
@@ -74,13 +76,14 @@ fn read(body: &[u8], content_type: Option<&str>) -> Result<Body, ApiError> {
         )));
     }
     if holds_nul(body) {
-        return Err(ApiError::bad_request("invalid JSON: a text holds a NUL character"));
+        return Err(ApiError::bad_request(
+            "invalid JSON: a text holds a NUL character",
+        ));
     }
-    let body: Option<Body> =
-        serde_json::from_slice(body).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))?;
-    body.filter(|body| !body.image.is_empty()).ok_or_else(|| {
-        ApiError::bad_request("Config cannot be empty in order to create a container")
-    })
+    let body: Option<Body> = serde_json::from_slice(body)
+        .map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))?;
+    body.filter(|body| !body.image.is_empty())
+        .ok_or_else(|| ApiError::bad_request("Config cannot be empty in order to create a container"))
 }
 
 /// Whether a JSON text has the escape `\u0000`; no path, name or argument of Linux can hold what it means.
@@ -114,7 +117,11 @@ fn check_runtime(asked: &str, runtimes: &[String]) -> Result<(), ApiError> {
 /// `linux`, `linux/amd64`, `amd64`, `linux/arm64/v8`.
 fn check_platform(platform: &str, image: &Image, reference: &str) -> Result<(), ApiError> {
     let fits = |part: &str| part == "linux" || part == image.architecture || image.architecture.is_empty();
-    if platform.split('/').take(2).all(|part| part.is_empty() || fits(part)) {
+    if platform
+        .split('/')
+        .take(2)
+        .all(|part| part.is_empty() || fits(part))
+    {
         return Ok(());
     }
     Err(ApiError::not_found(format!(
@@ -139,16 +146,24 @@ fn spec(body: &Body, image: &ImageConfig, warnings: &mut Vec<String>) -> Result<
         .iter()
         .map(|label| (label.key.as_str(), label.value.as_str()))
         .collect();
-    labels.extend(body.labels.iter().map(|(key, value)| (key.as_str(), value.as_str())));
+    labels.extend(
+        body.labels
+            .iter()
+            .map(|(key, value)| (key.as_str(), value.as_str())),
+    );
     let shm_bytes = u64::try_from(*host.shm_size)
         .map_err(|_| ApiError::bad_request("SHM size can not be less than 0"))?;
-    let pairs = |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| Pair::new(key, value)).collect();
+    let pairs =
+        |map: &BTreeMap<String, String>| map.iter().map(|(key, value)| Pair::new(key, value)).collect();
     Ok(Spec {
         image: body.image.clone(),
         process,
         hostname: body.hostname.clone(),
         domainname: body.domainname.clone(),
-        labels: labels.into_iter().map(|(key, value)| Pair::new(key, value)).collect(),
+        labels: labels
+            .into_iter()
+            .map(|(key, value)| Pair::new(key, value))
+            .collect(),
         mounts: parse_mounts(&host.binds, &host.mounts, &host.tmpfs)?,
         network,
         resources: limits::resources(host)?,
@@ -235,7 +250,9 @@ fn environment(own: &[String], image: &[String]) -> Result<Vec<String>, ApiError
         entry.split('=').next().unwrap_or_default()
     }
     if let Some(bad) = own.iter().find(|entry| name(entry).is_empty()) {
-        return Err(ApiError::bad_request(format!("invalid environment variable: {bad}")));
+        return Err(ApiError::bad_request(format!(
+            "invalid environment variable: {bad}"
+        )));
     }
     let inherited = image
         .iter()

@@ -71,7 +71,11 @@ impl<'a> Inspected<'a> {
         usage: Option<&ContainerUsage>,
     ) -> Self {
         let process = &container.spec.process;
-        let mut arguments = process.entrypoint.iter().chain(&process.command).map(String::as_str);
+        let mut arguments = process
+            .entrypoint
+            .iter()
+            .chain(&process.command)
+            .map(String::as_str);
         Self {
             id: container.id.to_string(),
             created: rfc3339_nano(container.created_at),

@@ -111,11 +111,19 @@ impl Prepared {
     pub fn render_into(&self, now: Time, out: &mut Vec<u8>) -> Time {
         out.extend_from_slice(&self.before);
         // Status texts are letters, digits, blanks and brackets: nothing that JSON would quote.
-        let mut text = String::with_capacity(48);
-        let valid_until = write_status(&self.summary.state, now, &mut text);
-        out.extend_from_slice(text.as_bytes());
+        let valid_until = write_status(&self.summary.state, now, &mut Bytes(out));
         out.extend_from_slice(&self.after);
         valid_until
+    }
+}
+
+/// Takes text as bytes, without a text in between.
+struct Bytes<'a>(&'a mut Vec<u8>);
+
+impl core::fmt::Write for Bytes<'_> {
+    fn write_str(&mut self, text: &str) -> core::fmt::Result {
+        self.0.extend_from_slice(text.as_bytes());
+        Ok(())
     }
 }
 

@@ -20,7 +20,10 @@ fn event(kind: EventKind, action: Action, actor: &str, attributes: &[(&str, &str
         kind,
         action,
         actor: actor.into(),
-        attributes: attributes.iter().map(|(key, value)| Pair::new(*key, *value)).collect(),
+        attributes: attributes
+            .iter()
+            .map(|(key, value)| Pair::new(*key, *value))
+            .collect(),
         labels: if kind == EventKind::Container {
             vec![Pair::new("team", "a")]
         } else {
@@ -30,7 +33,12 @@ fn event(kind: EventKind, action: Action, actor: &str, attributes: &[(&str, &str
 }
 
 fn container(action: Action, more: &[(&str, &str)]) -> Event {
-    let mut attributes = vec![("name", "web"), ("image", "bb:1"), ("runtime", "embedded"), ("pid", "42")];
+    let mut attributes = vec![
+        ("name", "web"),
+        ("image", "bb:1"),
+        ("runtime", "embedded"),
+        ("pid", "42"),
+    ];
     attributes.extend(more);
     event(EventKind::Container, action, ID, &attributes)
 }
@@ -51,9 +59,20 @@ fn container_line(action: &str, attributes: &str) -> String {
 #[test]
 fn containers_events_are_lines_of_docker() {
     let base = r#""image":"bb:1","name":"web","team":"a""#;
-    check(&container(Action::Start, &[("restart_count", "2")]), &container_line("start", base));
     check(
-        &container(Action::Die, &[("exit_code", "137"), ("run_seconds", "3"), ("oom", "1"), ("found_later", "1")]),
+        &container(Action::Start, &[("restart_count", "2")]),
+        &container_line("start", base),
+    );
+    check(
+        &container(
+            Action::Die,
+            &[
+                ("exit_code", "137"),
+                ("run_seconds", "3"),
+                ("oom", "1"),
+                ("found_later", "1"),
+            ],
+        ),
         &container_line("die", &format!(r#""execDuration":"3","exitCode":"137",{base}"#)),
     );
     check(
@@ -66,7 +85,10 @@ fn containers_events_are_lines_of_docker() {
     );
     check(
         &container(Action::Rename, &[("old_name", "old")]),
-        &container_line("rename", r#""image":"bb:1","name":"web","oldName":"/old","team":"a""#),
+        &container_line(
+            "rename",
+            r#""image":"bb:1","name":"web","oldName":"/old","team":"a""#,
+        ),
     );
 }
 
@@ -82,14 +104,16 @@ fn networks_and_images_have_their_own_shape() {
     check(
         &connect,
         &format!(
-            r#"{{"Type":"network","Action":"connect","Actor":{{"ID":"{network}","Attributes":{{"container":"{ID}","name":"none","type":"null"}}}},"scope":"local","time":1795313503,"timeNano":1795313503460226737}}{}"#, "\n"
+            r#"{{"Type":"network","Action":"connect","Actor":{{"ID":"{network}","Attributes":{{"container":"{ID}","name":"none","type":"null"}}}},"scope":"local","time":1795313503,"timeNano":1795313503460226737}}{}"#,
+            "\n"
         ),
     );
     let untag = event(EventKind::Image, Action::Untag, ID, &[("name", "bb:latest")]);
     check(
         &untag,
         &format!(
-            r#"{{"status":"untag","id":"sha256:{ID}","Type":"image","Action":"untag","Actor":{{"ID":"sha256:{ID}","Attributes":{{"name":"bb:latest"}}}},"scope":"local","time":1795313503,"timeNano":1795313503460226737}}{}"#, "\n"
+            r#"{{"status":"untag","id":"sha256:{ID}","Type":"image","Action":"untag","Actor":{{"ID":"sha256:{ID}","Attributes":{{"name":"bb:latest"}}}},"scope":"local","time":1795313503,"timeNano":1795313503460226737}}{}"#,
+            "\n"
         ),
     );
 }
@@ -121,7 +145,12 @@ fn filters_let_pass_what_docker_lets_pass() {
         assert_eq!(query.matches(event, &networks()), expected, "{filters}");
     }
     let start = container(Action::Start, &[]);
-    let connect = event(EventKind::Network, Action::Connect, "bridge", &[("container", ID)]);
+    let connect = event(
+        EventKind::Network,
+        Action::Connect,
+        "bridge",
+        &[("container", ID)],
+    );
     let tag = event(EventKind::Image, Action::Tag, ID, &[("name", "bb:1")]);
     for (filters, on_start, on_connect, on_tag) in [
         ("", true, true, true),
@@ -155,15 +184,30 @@ fn filters_let_pass_what_docker_lets_pass() {
 fn times_are_read_and_ordered() {
     let parse = |text: &str| EventQuery::parse(&Query::parse(Some(text)), NOW);
     let query = parse("since=1.5&until=2.5").unwrap();
-    assert_eq!((query.since, query.until), (Some(Time(1_500_000_000)), Some(Time(2_500_000_000))));
+    assert_eq!(
+        (query.since, query.until),
+        (Some(Time(1_500_000_000)), Some(Time(2_500_000_000)))
+    );
     let query = parse("since=10m").unwrap();
-    assert_eq!((query.since, query.until), (Some(Time(NOW.0 - 600_000_000_000)), None));
+    assert_eq!(
+        (query.since, query.until),
+        (Some(Time(NOW.0 - 600_000_000_000)), None)
+    );
     #[track_caller]
     fn check(result: Result<EventQuery, ApiError>, expected: &str) {
         assert_eq!(result.unwrap_err(), ApiError::bad_request(expected));
     }
-    check(parse("since=2&until=1"), "`since` time (2) cannot be after `until` time (1)");
-    check(parse("since=abc"), "strconv.ParseInt: parsing \"abc\": invalid syntax");
-    check(parse("filters={\"nonsense\":[\"x\"]}"), "invalid filter 'nonsense'");
+    check(
+        parse("since=2&until=1"),
+        "`since` time (2) cannot be after `until` time (1)",
+    );
+    check(
+        parse("since=abc"),
+        "strconv.ParseInt: parsing \"abc\": invalid syntax",
+    );
+    check(
+        parse("filters={\"nonsense\":[\"x\"]}"),
+        "invalid filter 'nonsense'",
+    );
     check(parse("filters={bad"), "invalid filter");
 }

@@ -9,17 +9,66 @@ use crate::docker::error::ApiError;
 const MEMORY_BYTES_MIN: i64 = 6 * 1024 * 1024;
 
 const CAPABILITIES: &[&str] = &[
-    "ALL", "AUDIT_CONTROL", "AUDIT_READ", "AUDIT_WRITE", "BLOCK_SUSPEND", "BPF", "CHECKPOINT_RESTORE", "CHOWN",
-    "DAC_OVERRIDE", "DAC_READ_SEARCH", "FOWNER", "FSETID", "IPC_LOCK", "IPC_OWNER", "KILL", "LEASE",
-    "LINUX_IMMUTABLE", "MAC_ADMIN", "MAC_OVERRIDE", "MKNOD", "NET_ADMIN", "NET_BIND_SERVICE", "NET_BROADCAST",
-    "NET_RAW", "PERFMON", "SETFCAP", "SETGID", "SETPCAP", "SETUID", "SYSLOG", "SYS_ADMIN", "SYS_BOOT", "SYS_CHROOT",
-    "SYS_MODULE", "SYS_NICE", "SYS_PACCT", "SYS_PTRACE", "SYS_RAWIO", "SYS_RESOURCE", "SYS_TIME", "SYS_TTY_CONFIG",
+    "ALL",
+    "AUDIT_CONTROL",
+    "AUDIT_READ",
+    "AUDIT_WRITE",
+    "BLOCK_SUSPEND",
+    "BPF",
+    "CHECKPOINT_RESTORE",
+    "CHOWN",
+    "DAC_OVERRIDE",
+    "DAC_READ_SEARCH",
+    "FOWNER",
+    "FSETID",
+    "IPC_LOCK",
+    "IPC_OWNER",
+    "KILL",
+    "LEASE",
+    "LINUX_IMMUTABLE",
+    "MAC_ADMIN",
+    "MAC_OVERRIDE",
+    "MKNOD",
+    "NET_ADMIN",
+    "NET_BIND_SERVICE",
+    "NET_BROADCAST",
+    "NET_RAW",
+    "PERFMON",
+    "SETFCAP",
+    "SETGID",
+    "SETPCAP",
+    "SETUID",
+    "SYSLOG",
+    "SYS_ADMIN",
+    "SYS_BOOT",
+    "SYS_CHROOT",
+    "SYS_MODULE",
+    "SYS_NICE",
+    "SYS_PACCT",
+    "SYS_PTRACE",
+    "SYS_RAWIO",
+    "SYS_RESOURCE",
+    "SYS_TIME",
+    "SYS_TTY_CONFIG",
     "WAKE_ALARM",
 ];
 
 const ULIMITS: &[&str] = &[
-    "core", "cpu", "data", "fsize", "locks", "memlock", "msgqueue", "nice", "nofile", "nproc", "rss", "rtprio",
-    "rttime", "sigpending", "stack",
+    "core",
+    "cpu",
+    "data",
+    "fsize",
+    "locks",
+    "memlock",
+    "msgqueue",
+    "nice",
+    "nofile",
+    "nproc",
+    "rss",
+    "rtprio",
+    "rttime",
+    "sigpending",
+    "stack",
 ];
 
 fn refuse<T>(message: impl Into<String>) -> Result<T, ApiError> {
@@ -95,7 +144,9 @@ fn check_processors(host: &HostConfig) -> Result<(), ApiError> {
         return refuse("Conflicting options: Nano CPUs and CPU Quota cannot both be set");
     }
     if period != 0 && !(1000..=1_000_000).contains(&period) {
-        return refuse("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)");
+        return refuse(
+            "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
+        );
     }
     if quota > 0 && quota < 1000 {
         return refuse("CPU cfs quota can not be less than 1ms (i.e. 1000)");
@@ -131,7 +182,11 @@ pub(super) fn security(host: &HostConfig) -> Result<Security, ApiError> {
         options: host.security_opt.clone(),
         read_only_rootfs: *host.readonly_rootfs,
         groups_added: host.group_add.clone(),
-        sysctls: host.sysctls.iter().map(|(key, value)| Pair::new(key, value)).collect(),
+        sysctls: host
+            .sysctls
+            .iter()
+            .map(|(key, value)| Pair::new(key, value))
+            .collect(),
         devices: host.devices.iter().map(device).collect::<Result<_, _>>()?,
     })
 }
@@ -186,7 +241,11 @@ pub(super) fn restart(host: &HostConfig) -> Result<RestartPolicy, ApiError> {
         return refuse("invalid restart policy: maximum retry count cannot be negative");
     }
     if kind != RestartKind::OnFailure && !name.is_empty() && retries != 0 {
-        let also = if retries < 0 { " and cannot be negative" } else { "" };
+        let also = if retries < 0 {
+            " and cannot be negative"
+        } else {
+            ""
+        };
         return refuse(format!(
             "invalid restart policy: maximum retry count can only be used with 'on-failure'{also}"
         ));

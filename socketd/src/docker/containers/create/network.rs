@@ -24,7 +24,9 @@ pub(super) fn network(body: &Body, image: &ImageConfig) -> Result<(Network, Vec<
     let published = parse_bindings(&host.port_bindings)?;
     for line in host.extra_hosts.iter() {
         if !line.contains([':', '=']) {
-            return Err(ApiError::bad_request(format!("bad format for add-host: {line:?}")));
+            return Err(ApiError::bad_request(format!(
+                "bad format for add-host: {line:?}"
+            )));
         }
     }
     let warnings = warnings(mode, !published.is_empty() || *host.publish_all_ports);

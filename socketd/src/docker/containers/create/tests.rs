@@ -57,7 +57,10 @@ fn with_config(mut config: Value) -> Result<Spec, ApiError> {
 fn the_docker_command_is_understood() {
     let (order, warnings) = create("name=web", COMMAND_LINE).unwrap();
     let spec = order.spec;
-    assert_eq!((order.name.as_str(), order.image_id), ("web", ImageId([0x12; 32])));
+    assert_eq!(
+        (order.name.as_str(), order.image_id),
+        ("web", ImageId([0x12; 32]))
+    );
     assert_eq!(spec.process.entrypoint, ["sh"]);
     assert_eq!(spec.process.command, ["-c", "echo hi"]);
     assert_eq!(spec.process.env, ["A=b", "PATH=/bin"]);
@@ -66,12 +69,26 @@ fn the_docker_command_is_understood() {
     assert_eq!(spec.network.mode, NetworkMode::Host);
     assert_eq!(spec.network.published[0].host_port, 8080);
     assert_eq!(spec.network.exposed.len(), 2);
-    assert_eq!((spec.restart.kind, spec.restart.retries_max), (RestartKind::OnFailure, 3));
+    assert_eq!(
+        (spec.restart.kind, spec.restart.retries_max),
+        (RestartKind::OnFailure, 3)
+    );
     assert_eq!(spec.resources.memory_swap_bytes, 134_217_728);
     assert_eq!(spec.resources.nano_cpus, 500_000_000);
-    assert_eq!((spec.resources.ulimits[0].soft, spec.resources.ulimits[0].hard), (1024, 2048));
-    let mounts: Vec<_> = spec.mounts.iter().map(|mount| (mount.kind, mount.target.as_str())).collect();
-    let expected = [(MountKind::Bind, "/mnt/etc"), (MountKind::Bind, "/t"), (MountKind::Tmpfs, "/run")];
+    assert_eq!(
+        (spec.resources.ulimits[0].soft, spec.resources.ulimits[0].hard),
+        (1024, 2048)
+    );
+    let mounts: Vec<_> = spec
+        .mounts
+        .iter()
+        .map(|mount| (mount.kind, mount.target.as_str()))
+        .collect();
+    let expected = [
+        (MountKind::Bind, "/mnt/etc"),
+        (MountKind::Bind, "/t"),
+        (MountKind::Tmpfs, "/run"),
+    ];
     assert_eq!(mounts, expected);
     assert_eq!(spec.labels, [Pair::new("from", "image"), Pair::new("team", "a")]);
     assert_eq!(
@@ -98,7 +115,11 @@ fn empty_texts_and_lists_of_a_form_mean_unset() {
 
 #[test]
 fn what_an_inspection_shows_can_be_created_again() {
-    let (order, _) = create("", &COMMAND_LINE.replace("\"MemorySwappiness\":10", "\"MemorySwappiness\":null")).unwrap();
+    let (order, _) = create(
+        "",
+        &COMMAND_LINE.replace("\"MemorySwappiness\":10", "\"MemorySwappiness\":null"),
+    )
+    .unwrap();
     let mut container = Container {
         runtime: "embedded".into(),
         spec: order.spec.clone(),
@@ -119,18 +140,43 @@ fn what_an_inspection_shows_can_be_created_again() {
 fn a_body_must_be_json_and_say_so() {
     #[track_caller]
     fn check(body: &str, content_type: Option<&str>, expected: &str) {
-        let error = parse_create(&Query::default(), body.as_bytes(), content_type, &images(), &[]).unwrap_err();
+        let error =
+            parse_create(&Query::default(), body.as_bytes(), content_type, &images(), &[]).unwrap_err();
         assert_eq!((error.status, error.message.as_str()), (400, expected));
     }
     let json = Some("application/json; charset=utf-8");
     check("", json, "invalid JSON: got EOF while reading request body");
-    check("{}", json, "Config cannot be empty in order to create a container");
-    check("null", json, "Config cannot be empty in order to create a container");
+    check(
+        "{}",
+        json,
+        "Config cannot be empty in order to create a container",
+    );
+    check(
+        "null",
+        json,
+        "Config cannot be empty in order to create a container",
+    );
     check("{}", None, "Content-Type specified () must be 'application/json'");
-    check("{}", Some("text/plain"), "Content-Type specified (text/plain) must be 'application/json'");
-    check("{not json", json, "invalid JSON: key must be a string at line 1 column 2");
-    check("{} x", json, "invalid JSON: trailing characters at line 1 column 4");
-    check(r#"{"Image":"a\u0000"}"#, json, "invalid JSON: a text holds a NUL character");
+    check(
+        "{}",
+        Some("text/plain"),
+        "Content-Type specified (text/plain) must be 'application/json'",
+    );
+    check(
+        "{not json",
+        json,
+        "invalid JSON: key must be a string at line 1 column 2",
+    );
+    check(
+        "{} x",
+        json,
+        "invalid JSON: trailing characters at line 1 column 4",
+    );
+    check(
+        r#"{"Image":"a\u0000"}"#,
+        json,
+        "invalid JSON: a text holds a NUL character",
+    );
     check(
         r#"{"Tty":"yes"}"#,
         json,
@@ -178,7 +224,13 @@ fn the_image_gives_what_the_body_leaves_open() {
     #[track_caller]
     fn check(config: Value, entrypoint: &[&str], command: &[&str]) {
         let spec = with_config(config).unwrap();
-        assert_eq!((spec.process.entrypoint, spec.process.command), (entrypoint.iter().map(|word| (*word).to_owned()).collect(), command.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()));
+        assert_eq!(
+            (spec.process.entrypoint, spec.process.command),
+            (
+                entrypoint.iter().map(|word| (*word).to_owned()).collect(),
+                command.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>()
+            )
+        );
     }
     check(json!({}), &["/entry"], &["serve"]);
     check(json!({"Cmd": ["x"]}), &["/entry"], &["x"]);
@@ -197,7 +249,10 @@ fn variables_of_the_body_come_first_and_win() {
     assert_eq!(env(json!(null)).unwrap(), ["PATH=/bin", "A=image"]);
     assert_eq!(env(json!(["A=", "B=c"])).unwrap(), ["A=", "B=c", "PATH=/bin"]);
     assert_eq!(env(json!(["A"])).unwrap(), ["PATH=/bin"]);
-    assert_eq!(env(json!(["=x"])).unwrap_err().message, "invalid environment variable: =x");
+    assert_eq!(
+        env(json!(["=x"])).unwrap_err().message,
+        "invalid environment variable: =x"
+    );
 }
 
 #[test]
@@ -225,7 +280,10 @@ fn values_that_cannot_be_are_refused_in_dockers_words() {
         json!({"NanoCpus": 1_000_000_000, "CpuPeriod": 1000}),
         "Conflicting options: Nano CPUs and CPU Period cannot both be set",
     );
-    check(json!({"CpuQuota": 5}), "CPU cfs quota can not be less than 1ms (i.e. 1000)");
+    check(
+        json!({"CpuQuota": 5}),
+        "CPU cfs quota can not be less than 1ms (i.e. 1000)",
+    );
     check(
         json!({"OomScoreAdj": 1001}),
         "Invalid value 1001, range for oom score adj is [-1000, 1000]",
@@ -246,17 +304,29 @@ fn values_that_cannot_be_are_refused_in_dockers_words() {
         json!({"AutoRemove": true, "RestartPolicy": {"Name": "always"}}),
         "can't create 'AutoRemove' container with restart policy",
     );
-    check(json!({"CapAdd": ["FLY"]}), "invalid CapAdd: unknown capability: \"CAP_FLY\"");
+    check(
+        json!({"CapAdd": ["FLY"]}),
+        "invalid CapAdd: unknown capability: \"CAP_FLY\"",
+    );
     check(json!({"Ulimits": [{"Name": "x"}]}), "invalid ulimit type: x");
     check(
         json!({"Ulimits": [{"Name": "nofile", "Soft": 5, "Hard": 4}]}),
         "ulimit soft limit must be less than or equal to hard limit: 5 > 4",
     );
     check(json!({"ShmSize": -1}), "SHM size can not be less than 0");
-    check(json!({"Isolation": "hyperv"}), "invalid isolation \"hyperv\" on linux");
-    check(json!({"Runtime": "runc"}), "unknown or invalid runtime name: runc");
+    check(
+        json!({"Isolation": "hyperv"}),
+        "invalid isolation \"hyperv\" on linux",
+    );
+    check(
+        json!({"Runtime": "runc"}),
+        "unknown or invalid runtime name: runc",
+    );
     check(json!({"ExtraHosts": ["x"]}), "bad format for add-host: \"x\"");
-    check(json!({"PortBindings": {"x/tcp": []}}), "invalid port specification: \"x/tcp\"");
+    check(
+        json!({"PortBindings": {"x/tcp": []}}),
+        "invalid port specification: \"x/tcp\"",
+    );
 }
 
 #[test]
@@ -268,16 +338,36 @@ fn what_is_not_served_is_named() {
         assert!(error.message.contains(part), "{}", error.message);
     }
     check(json!({"Binds": ["data:/x"]}), 501, "a named volume (data)");
-    check(json!({"Mounts": [{"Type": "volume", "Target": "/x"}]}), 501, "volumes are not served yet");
+    check(
+        json!({"Mounts": [{"Type": "volume", "Target": "/x"}]}),
+        501,
+        "volumes are not served yet",
+    );
     check(json!({"PidMode": "host"}), 501, "HostConfig.PidMode is \"host\"");
     check(json!({"IpcMode": "host"}), 501, "HostConfig.IpcMode");
     check(json!({"CgroupnsMode": "host"}), 501, "HostConfig.CgroupnsMode");
-    check(json!({"DeviceRequests": [{"Driver": "nvidia"}]}), 501, "HostConfig.DeviceRequests");
-    check(json!({"BlkioDeviceReadIOps": [{}]}), 501, "HostConfig.BlkioDeviceReadIOps");
-    check(json!({"LogConfig": {"Type": "syslog"}}), 501, "HostConfig.LogConfig.Type");
+    check(
+        json!({"DeviceRequests": [{"Driver": "nvidia"}]}),
+        501,
+        "HostConfig.DeviceRequests",
+    );
+    check(
+        json!({"BlkioDeviceReadIOps": [{}]}),
+        501,
+        "HostConfig.BlkioDeviceReadIOps",
+    );
+    check(
+        json!({"LogConfig": {"Type": "syslog"}}),
+        501,
+        "HostConfig.LogConfig.Type",
+    );
     check(json!({"MaskedPaths": []}), 501, "HostConfig.MaskedPaths");
     check(json!({"Runtime": "other"}), 501, "choosing a runtime");
-    check(json!({"NetworkMode": "container:web"}), 501, "sharing the network of another container");
+    check(
+        json!({"NetworkMode": "container:web"}),
+        501,
+        "sharing the network of another container",
+    );
     check(json!({"NetworkMode": "mine"}), 404, "network mine not found");
     assert!(with_host(json!({"MaskedPaths": [], "ReadonlyPaths": [], "Privileged": true})).is_ok());
     let error = with_config(json!({"Volumes": {"/data": {}}})).unwrap_err();
@@ -290,10 +380,15 @@ fn what_is_not_served_is_named() {
 
 #[test]
 fn the_rest_of_the_process() {
-    let spec = with_config(json!({"StopSignal": "SIGINT", "StopTimeout": 3, "WorkingDir": "/w", "User": "0"})).unwrap();
+    let spec =
+        with_config(json!({"StopSignal": "SIGINT", "StopTimeout": 3, "WorkingDir": "/w", "User": "0"}))
+            .unwrap();
     assert_eq!(spec.process.stop_signal, "SIGINT");
     assert_eq!(spec.process.stop_timeout_s, Some(3));
-    assert_eq!((spec.process.working_dir.as_str(), spec.process.user.as_str()), ("/w", "0"));
+    assert_eq!(
+        (spec.process.working_dir.as_str(), spec.process.user.as_str()),
+        ("/w", "0")
+    );
     let message = |config| with_config(config).unwrap_err().message;
     assert_eq!(message(json!({"StopSignal": "X"})), "Invalid signal: X");
     assert_eq!(

@@ -20,14 +20,32 @@ pub(super) fn refuse(body: &Body) -> Result<(), ApiError> {
         ("HostConfig.CgroupParent", !host.cgroup_parent.is_empty()),
         ("HostConfig.StorageOpt", !host.storage_opt.is_empty()),
         ("HostConfig.DeviceRequests", !host.device_requests.is_empty()),
-        ("HostConfig.DeviceCgroupRules", !host.device_cgroup_rules.is_empty()),
+        (
+            "HostConfig.DeviceCgroupRules",
+            !host.device_cgroup_rules.is_empty(),
+        ),
         ("HostConfig.CpuRealtimePeriod", *host.cpu_realtime_period != 0),
         ("HostConfig.CpuRealtimeRuntime", *host.cpu_realtime_runtime != 0),
-        ("HostConfig.BlkioWeightDevice", !host.blkio_weight_device.is_empty()),
-        ("HostConfig.BlkioDeviceReadBps", !host.blkio_device_read_bps.is_empty()),
-        ("HostConfig.BlkioDeviceWriteBps", !host.blkio_device_write_bps.is_empty()),
-        ("HostConfig.BlkioDeviceReadIOps", !host.blkio_device_read_iops.is_empty()),
-        ("HostConfig.BlkioDeviceWriteIOps", !host.blkio_device_write_iops.is_empty()),
+        (
+            "HostConfig.BlkioWeightDevice",
+            !host.blkio_weight_device.is_empty(),
+        ),
+        (
+            "HostConfig.BlkioDeviceReadBps",
+            !host.blkio_device_read_bps.is_empty(),
+        ),
+        (
+            "HostConfig.BlkioDeviceWriteBps",
+            !host.blkio_device_write_bps.is_empty(),
+        ),
+        (
+            "HostConfig.BlkioDeviceReadIOps",
+            !host.blkio_device_read_iops.is_empty(),
+        ),
+        (
+            "HostConfig.BlkioDeviceWriteIOps",
+            !host.blkio_device_write_iops.is_empty(),
+        ),
     ];
     if let Some((field, _)) = refused.iter().find(|(_, asked)| *asked) {
         return Err(not_served(field, "is set"));
@@ -68,7 +86,8 @@ fn refuse_modes(host: &HostConfig) -> Result<(), ApiError> {
 
 /// The paths that are masked and read-only are what an inspection shows; they cannot be chosen.
 fn refuse_paths(host: &HostConfig) -> Result<(), ApiError> {
-    let same = |asked: &Option<Vec<String>>, shown: &[&str]| asked.as_ref().is_none_or(|asked| asked == shown);
+    let same =
+        |asked: &Option<Vec<String>>, shown: &[&str]| asked.as_ref().is_none_or(|asked| asked == shown);
     // A privileged container has neither, and so its inspection says.
     let none = |asked: &Option<Vec<String>>| asked.as_ref().is_some_and(Vec::is_empty) && *host.privileged;
     if !same(&host.masked_paths, MASKED_PATHS) && !none(&host.masked_paths) {
@@ -91,12 +110,18 @@ pub(super) fn warnings(body: &Body) -> Vec<String> {
     let has_check = test.is_some_and(|test| !test.is_empty() && test != ["NONE"]);
     let discarded = [
         (has_check, "Health checks are not run yet. Healthcheck discarded."),
-        (*host.blkio_weight != 0, "Block I/O weight is not enforced. Weight discarded."),
+        (
+            *host.blkio_weight != 0,
+            "Block I/O weight is not enforced. Weight discarded.",
+        ),
         (
             host.memory_swappiness.is_some_and(|value| value != -1),
             "Memory swappiness is not enforced. Memory swappiness discarded.",
         ),
-        (*host.oom_kill_disable, "OomKillDisable is not enforced. OomKillDisable discarded."),
+        (
+            *host.oom_kill_disable,
+            "OomKillDisable is not enforced. OomKillDisable discarded.",
+        ),
         (
             *host.kernel_memory != 0 || *host.kernel_memory_tcp != 0,
             "Kernel memory limits are obsolete. Kernel memory limit discarded.",

@@ -95,12 +95,22 @@ fn states_have_their_flags() {
         };
         let shown = inspected(&container, None);
         let state = &shown["State"];
-        let flags = json!([state["Status"], state["Running"], state["Paused"], state["Restarting"], state["OOMKilled"], state["ExitCode"]]);
+        let flags = json!([
+            state["Status"],
+            state["Running"],
+            state["Paused"],
+            state["Restarting"],
+            state["OOMKilled"],
+            state["ExitCode"]
+        ]);
         assert_eq!(flags, expected);
     }
     check(Status::Running, json!(["running", true, false, false, false, 0]));
     check(Status::Paused, json!(["paused", true, true, false, false, 0]));
-    check(Status::Restarting, json!(["restarting", true, false, true, true, 137]));
+    check(
+        Status::Restarting,
+        json!(["restarting", true, false, true, true, 137]),
+    );
     check(Status::Exited, json!(["exited", false, false, false, true, 137]));
 }
 
@@ -141,7 +151,10 @@ fn published_ports_are_exposed_and_lead_nowhere() {
     container.state.status = Status::Running;
     let shown = inspected(&container, None);
     assert_eq!(shown["Config"]["ExposedPorts"], json!({"80/tcp": {}}));
-    assert_eq!(shown["HostConfig"]["PortBindings"], json!({"80/tcp": [{"HostIp": "", "HostPort": "8080"}]}));
+    assert_eq!(
+        shown["HostConfig"]["PortBindings"],
+        json!({"80/tcp": [{"HostIp": "", "HostPort": "8080"}]})
+    );
     assert_eq!(shown["NetworkSettings"]["Ports"], json!({"80/tcp": null}));
     assert_eq!(shown["HostConfig"]["NetworkMode"], "bridge");
 }
