@@ -511,35 +511,27 @@ fn poll_events(world: &World, poll: &PollEvents) -> Events {
 
 /// Tells every event after the one asked for, one a frame, until the client or the stand-in ends.
 fn subscription(shared: &Shared, peer: &mut Peer, after: Option<u64>) {
-    let mut world = shared.world.lock().unwrap();
-    let last = world.events.last().map_or(0, |last| last.sequence);
-    let mut position = after.unwrap_or(last);
-    world.subscriptions += 1;
+    let last = {
+        let mut world = shared.world.lock().unwrap();
+        world.subscriptions += 1;
+        world.events.last().map_or(0, |last| last.sequence)
+    };
     shared.tell();
-    peer.frame(
-        Flow::More,
-        &Response::Subscribed(Subscribed {
-            after: position.min(last),
-        }),
-    );
+    let mut position = after.unwrap_or(last);
+    let after = position.min(last);
+    peer.frame(Flow::More, &Response::Subscribed(Subscribed { after }));
     let mut told = 0;
-    while !shared.ended.load(Ordering::SeqCst) && !peer.has_ended() {
-        let next = world
-            .events
-            .iter()
-            .find(|event| event.sequence > position)
-            .cloned();
-        let Some(event) = next else {
-            // Woken by every change; looks now and then whether the client is still there.
-            world = shared
-                .changed
-                .wait_timeout(world, Duration::from_millis(20))
-                .unwrap()
-                .0;
-            continue;
+    // Nothing is sent under the lock: a client that does not read must not stop the world.
+    while let Some(event) = next_event(shared, peer, position) {
+        let lagging = {
+            let mut world = shared.world.lock().unwrap();
+            let lagging = world.lag_after.is_some_and(|most| told >= most);
+            if lagging {
+                world.lag_after = None;
+            }
+            lagging
         };
-        if world.lag_after.is_some_and(|most| told >= most) {
-            world.lag_after = None;
+        if lagging {
             peer.answer(&Response::Lagged(Lagged { since: position }));
             break;
         }
@@ -553,9 +545,28 @@ fn subscription(shared: &Shared, peer: &mut Peer, after: Option<u64>) {
         };
         peer.frame(Flow::More, &Response::Events(page));
     }
-    world.subscriptions -= 1;
-    drop(world);
+    shared.world.lock().unwrap().subscriptions -= 1;
     shared.tell();
+}
+
+/// Waits for the event after `position`; none when the client or the stand-in ends.
+fn next_event(shared: &Shared, peer: &Peer, position: u64) -> Option<Event> {
+    let mut world = shared.world.lock().unwrap();
+    loop {
+        if shared.ended.load(Ordering::SeqCst) || peer.has_ended() {
+            return None;
+        }
+        let found = world.events.iter().find(|event| event.sequence > position);
+        if let Some(event) = found {
+            return Some(event.clone());
+        }
+        // Woken by every change; looks now and then whether the client is still there.
+        world = shared
+            .changed
+            .wait_timeout(world, Duration::from_millis(20))
+            .unwrap()
+            .0;
+    }
 }
 
 fn wait(shared: &Shared, peer: &mut Peer) {
