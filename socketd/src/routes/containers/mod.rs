@@ -45,13 +45,10 @@ async fn create(
 ) -> Answer {
     let query = Query::parse(query.as_deref());
     let body = body::read(body).await?;
-    let images = desk
-        .images
-        .current()
-        .await
-        .map_err(|error| failed(&error, Act::Create))?;
+    let asked = tokio::try_join!(desk.images.current(), desk.link.info());
+    let (images, info) = asked.map_err(|error| failed(&error, Act::Create))?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let (order, mut warnings) = parse_create(query.text("name"), &body, content_type, &images.index)?;
+    let (order, mut warnings) = parse_create(&query, &body, content_type, &images.index, &info.runtimes)?;
     let created = desk
         .link
         .create(order)
