@@ -12,6 +12,7 @@ mod client;
 mod events;
 mod import;
 mod lists;
+mod orders;
 mod program;
 mod stand_in;
 mod streams;
