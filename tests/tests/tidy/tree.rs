@@ -3,13 +3,19 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// Where generated files lie; none of them belongs to the project.
 const GENERATED: &[&str] = &[".git", "target", "corpus", "artifacts", "coverage"];
 
-/// The root of the repository.
+/// The root of the repository, as cargo tells whoever it runs: a target folder that several clones
+/// share would hand the path that was compiled in to all of them.
 pub(crate) fn root() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap()
+    static ROOT: OnceLock<PathBuf> = OnceLock::new();
+    ROOT.get_or_init(|| {
+        let folder = std::env::var_os("CARGO_MANIFEST_DIR").expect("cargo runs this: cargo test");
+        Path::new(&folder).parent().unwrap().to_owned()
+    })
 }
 
 /// The answer of a git command; none outside a repository (an unpacked archive has no history).

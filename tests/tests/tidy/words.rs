@@ -33,15 +33,10 @@ const RUNTIMES: &[&str] = &["native", "droidspaces"];
 /// Places that may name a runtime besides its own folder, and why.
 const MAY_NAME_A_RUNTIME: &[(&str, &str)] = &[
     ("bridge/src/runtime/mod.rs", "declares the modules"),
-    ("bridge/src/runtime/registry.rs", "is the list of runtimes"),
     ("bridge/src/serve.rs", "opens the runtimes at start"),
     (
         "bridge/src/config.rs",
         "says where in the state directory each one lives",
-    ),
-    (
-        "bridge/src/shim/",
-        "is the other half of one runtime, in a process of its own",
     ),
 ];
 
