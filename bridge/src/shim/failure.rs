@@ -113,7 +113,11 @@ impl Failure {
             stage,
             subject: shortened(subject),
             // An error without a number has words instead.
-            reason: if error.raw_os_error().is_some() { String::new() } else { shortened(&error.to_string()) },
+            reason: if error.raw_os_error().is_some() {
+                String::new()
+            } else {
+                shortened(&error.to_string())
+            },
             errno: error.raw_os_error().unwrap_or_default(),
         }
     }
@@ -179,13 +183,25 @@ fn shortened(text: &str) -> String {
 
 impl From<Failure> for RuntimeError {
     fn from(failure: Failure) -> Self {
-        let Failure { trouble, stage, subject, reason, errno } = failure;
+        let Failure {
+            trouble,
+            stage,
+            subject,
+            reason,
+            errno,
+        } = failure;
         match trouble {
             Trouble::InvalidSpec => Self::InvalidSpec(subject),
             Trouble::Unsupported => Self::Unsupported(subject),
             Trouble::NoSuchUser => Self::NoSuchUser(subject),
-            Trouble::CommandNotFound => Self::CommandNotFound { command: subject, reason },
-            Trouble::CommandNotExecutable => Self::CommandNotExecutable { command: subject, reason },
+            Trouble::CommandNotFound => Self::CommandNotFound {
+                command: subject,
+                reason,
+            },
+            Trouble::CommandNotExecutable => Self::CommandNotExecutable {
+                command: subject,
+                reason,
+            },
             Trouble::System | Trouble::Unknown(_) => {
                 let error = io::Error::from_raw_os_error(errno);
                 Self::System {

@@ -18,7 +18,9 @@ const HOST_FILE_BYTES_MAX: usize = 1024 * 1024;
 /// What the operating system said.
 pub(super) fn write(directory: &Path, container: &Container, plan: &Plan) -> io::Result<()> {
     let name = plan.hostname.clone().unwrap_or_else(|| {
-        nix::unistd::gethostname().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+        nix::unistd::gethostname()
+            .map(|name| name.to_string_lossy().into_owned())
+            .unwrap_or_default()
     });
     fs::write(directory.join(file::HOSTNAME), format!("{name}\n"))?;
     fs::write(directory.join(file::HOSTS), hosts(container, plan, &name))?;
@@ -46,7 +48,13 @@ fn hosts(container: &Container, plan: &Plan, name: &str) -> String {
         }
     };
     // `name:address`; an address may hold colons, a name may not.
-    for (name, address) in container.spec.network.extra_hosts.iter().filter_map(|extra| extra.split_once(':')) {
+    for (name, address) in container
+        .spec
+        .network
+        .extra_hosts
+        .iter()
+        .filter_map(|extra| extra.split_once(':'))
+    {
         text.push_str(&format!("{address}\t{name}\n"));
     }
     text
@@ -67,15 +75,23 @@ fn resolv_conf(container: &Container, plan: &Plan) -> String {
         // The host's own loopback is out of reach of another network.
         let unreachable = plan.network == NetworkPlan::Own
             && keyword == "nameserver"
-            && words.next().is_some_and(|address| address.starts_with("127.") || address == "::1");
-        if !unreachable && !asked.iter().any(|(name, values)| *name == keyword && !values.is_empty()) {
+            && words
+                .next()
+                .is_some_and(|address| address.starts_with("127.") || address == "::1");
+        if !unreachable
+            && !asked
+                .iter()
+                .any(|(name, values)| *name == keyword && !values.is_empty())
+        {
             text.push_str(line);
             text.push('\n');
         }
     }
     for (keyword, values) in asked {
         if keyword == "nameserver" {
-            values.iter().for_each(|value| text.push_str(&format!("nameserver {value}\n")));
+            values
+                .iter()
+                .for_each(|value| text.push_str(&format!("nameserver {value}\n")));
         } else if !values.is_empty() {
             text.push_str(&format!("{keyword} {}\n", values.join(" ")));
         }

@@ -78,7 +78,9 @@ pub(super) fn launch(control: &OwnedFd, order: &Order, directory: &Path) -> Resu
     // So that the end of the first process is read from a descriptor, never missed.
     let mut ends_of_children = SigSet::empty();
     ends_of_children.add(Signal::SIGCHLD);
-    ends_of_children.thread_block().map_err(at(Stage::Shim, "signals"))?;
+    ends_of_children
+        .thread_block()
+        .map_err(at(Stage::Shim, "signals"))?;
 
     let groups = match Groups::create(&Layout::detect(), &container.id, &plan.group_limits) {
         Ok(groups) => groups,
@@ -119,8 +121,15 @@ fn remove_file(path: &Path) -> io::Result<()> {
 /// running: then it learns from the note that it ended at once.
 fn record_for_nobody(control: &OwnedFd, directory: &Path, failure: &Failure) {
     if is_gone(control) {
-        let exit = Exit { code: failure.exit_code(), ..Exit::default() };
-        let end = End { exit, started_at: now(), finished_at: now() };
+        let exit = Exit {
+            code: failure.exit_code(),
+            ..Exit::default()
+        };
+        let end = End {
+            exit,
+            started_at: now(),
+            finished_at: now(),
+        };
         let _ = record::write(directory, file::EXIT, &end, Durability::Synced);
     }
 }
@@ -141,8 +150,13 @@ struct Born {
 
 fn give_birth(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> Result<Born, Failure> {
     let (ends, inner) = streams(plan.process.streams)?;
-    let (ours, theirs) =
-        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC).map_err(at(Stage::Channel, ""))?;
+    let (ours, theirs) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .map_err(at(Stage::Channel, ""))?;
     let mut namespaces = CloneFlags::CLONE_NEWPID
         | CloneFlags::CLONE_NEWNS
         | CloneFlags::CLONE_NEWUTS
@@ -150,7 +164,14 @@ fn give_birth(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> 
     if plan.network == NetworkPlan::Own {
         namespaces |= CloneFlags::CLONE_NEWNET;
     }
-    let birth = Birth { plan, order, directory, groups, channel: theirs, streams: inner };
+    let birth = Birth {
+        plan,
+        order,
+        directory,
+        groups,
+        channel: theirs,
+        streams: inner,
+    };
     // The copy must not hold this end open, or it would never see it close.
     let ours_raw = ours.as_raw_fd();
     let pid = process::fork_into(namespaces, move || {
@@ -158,7 +179,11 @@ fn give_birth(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> 
         init::run(birth)
     })
     .map_err(at(Stage::Clone, ""))?;
-    Ok(Born { pid, channel: ours, ends })
+    Ok(Born {
+        pid,
+        channel: ours,
+        ends,
+    })
 }
 
 fn streams(kind: Streams) -> Result<(Ends, Option<[OwnedFd; 3]>), Failure> {
@@ -172,15 +197,33 @@ fn streams(kind: Streams) -> Result<(Ends, Option<[OwnedFd; 3]>), Failure> {
         let (inner, outer) = pipe("input")?;
         (inner, Some(outer))
     } else {
-        (fs::File::open("/dev/null").map_err(at(Stage::Pipes, "/dev/null"))?.into(), None)
+        (
+            fs::File::open("/dev/null")
+                .map_err(at(Stage::Pipes, "/dev/null"))?
+                .into(),
+            None,
+        )
     };
-    let ends = Ends { output: Some(output), error: Some(error), input };
+    let ends = Ends {
+        output: Some(output),
+        error: Some(error),
+        input,
+    };
     Ok((ends, Some([input_inner, output_inner, error_inner])))
 }
 
 /// Puts the process into its groups, lets it go, and waits until it has become the command.
-fn see_through(control: &OwnedFd, directory: &Path, groups: &Groups, born: Born) -> Result<(Pid, Time, Ends), Failure> {
-    let Born { pid, channel, mut ends } = born;
+fn see_through(
+    control: &OwnedFd,
+    directory: &Path,
+    groups: &Groups,
+    born: Born,
+) -> Result<(Pid, Time, Ends), Failure> {
+    let Born {
+        pid,
+        channel,
+        mut ends,
+    } = born;
     let started = release(control, directory, groups, pid, &channel);
     let outcome = match &started {
         Ok(_) => await_execution(&channel, &mut ends),
@@ -206,7 +249,13 @@ fn see_through(control: &OwnedFd, directory: &Path, groups: &Groups, born: Born)
     }
 }
 
-fn release(control: &OwnedFd, directory: &Path, groups: &Groups, pid: Pid, channel: &OwnedFd) -> Result<Run, Failure> {
+fn release(
+    control: &OwnedFd,
+    directory: &Path,
+    groups: &Groups,
+    pid: Pid,
+    channel: &OwnedFd,
+) -> Result<Run, Failure> {
     groups.add(pid)?;
     let number = pid.as_raw().unsigned_abs();
     let run = Run {
@@ -217,7 +266,11 @@ fn release(control: &OwnedFd, directory: &Path, groups: &Groups, pid: Pid, chann
     };
     // Nobody waits for this start any more, and whoever comes next must not find half of one.
     if is_gone(control) {
-        return Err(Failure::system(Stage::Order, "bridge", &nix::errno::Errno::EPIPE.into()));
+        return Err(Failure::system(
+            Stage::Order,
+            "bridge",
+            &nix::errno::Errno::EPIPE.into(),
+        ));
     }
     record::write(directory, file::RUN, &run, Durability::Volatile).map_err(at(Stage::Record, file::RUN))?;
     send(channel.as_raw_fd(), b"g", MsgFlags::MSG_NOSIGNAL).map_err(at(Stage::Channel, "release"))?;
@@ -240,8 +293,9 @@ fn await_execution(channel: &OwnedFd, ends: &mut Ends) -> Result<(), Failure> {
         match (bytes.get(..length).unwrap_or_default(), terminal) {
             (TERMINAL_FOLLOWS, Some(master)) => ends.output = Some(master),
             (failure, _) => {
-                return Err(Failure::decode(failure, Unknown::Refuse)
-                    .unwrap_or_else(|_| Failure::system(Stage::Channel, "", &io::ErrorKind::InvalidData.into())));
+                return Err(Failure::decode(failure, Unknown::Refuse).unwrap_or_else(|_| {
+                    Failure::system(Stage::Channel, "", &io::ErrorKind::InvalidData.into())
+                }));
             }
         }
     }

@@ -69,7 +69,12 @@ impl Log {
     /// the file for ever: it is put aside as it is.
     #[must_use]
     pub fn open(path: PathBuf) -> Self {
-        let mut log = Self { path, file: None, length: 0, batch: Vec::new() };
+        let mut log = Self {
+            path,
+            file: None,
+            length: 0,
+            batch: Vec::new(),
+        };
         // What cannot be opened now is tried again with the next line.
         let _ = log.reopen();
         log
@@ -129,7 +134,12 @@ impl Log {
 
     fn reopen(&mut self) -> io::Result<()> {
         let open = |path: &PathBuf| {
-            OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path)
+            OpenOptions::new()
+                .read(true)
+                .append(true)
+                .create(true)
+                .mode(0o640)
+                .open(path)
         };
         let mut file = open(&self.path)?;
         let mut length = file.metadata()?.len();

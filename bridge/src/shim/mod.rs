@@ -57,7 +57,10 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     match serve(&control, Path::new(&directory)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
-            let report = Report { failure: Some(failure), ..Report::default() };
+            let report = Report {
+                failure: Some(failure),
+                ..Report::default()
+            };
             // A bridge that is gone will look for itself.
             let _ = record::send_message(&control, &report);
             ExitCode::from(1)
@@ -93,5 +96,9 @@ fn serve(control: &OwnedFd, directory: &Path) -> Result<(), Failure> {
 /// Now, by the wall clock.
 #[must_use]
 pub fn now() -> Time {
-    Time::since_epoch(SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default())
+    Time::since_epoch(
+        SystemTime::now()
+            .duration_since(SystemTime::UNIX_EPOCH)
+            .unwrap_or_default(),
+    )
 }

@@ -201,7 +201,9 @@ pub fn read<T: Value>(directory: &Path, name: &str, unknown: Unknown) -> Result<
         other => other.map_err(FileError::Io)?,
     };
     let mut bytes = Vec::new();
-    file.take(FILE_BYTES_MAX).read_to_end(&mut bytes).map_err(FileError::Io)?;
+    file.take(FILE_BYTES_MAX)
+        .read_to_end(&mut bytes)
+        .map_err(FileError::Io)?;
     let rest = bytes.strip_prefix(MAGIC).ok_or(FileError::Damaged)?;
     let (digest, payload) = rest.split_at_checked(32).ok_or(FileError::Damaged)?;
     if Sha256::digest(payload).as_slice() != digest {

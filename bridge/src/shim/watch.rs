@@ -43,7 +43,11 @@ pub(super) fn until_end(running: &mut Running, mut log: Log) -> End {
         oom: running.groups.oom_killed(),
     };
     running.groups.remove();
-    End { exit, started_at: running.started_at, finished_at }
+    End {
+        exit,
+        started_at: running.started_at,
+        finished_at,
+    }
 }
 
 fn nonblocking(fd: OwnedFd) -> Option<OwnedFd> {
@@ -64,7 +68,11 @@ fn wait(running: &Running, streams: &mut Streams, log: &mut Log) -> Option<Ended
         let (output, error) = {
             let mut fds = vec![PollFd::new(signals.as_fd(), PollFlags::POLLIN)];
             let open = [&streams.output, &streams.error];
-            fds.extend(open.iter().filter_map(|fd| fd.as_ref()).map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)));
+            fds.extend(
+                open.iter()
+                    .filter_map(|fd| fd.as_ref())
+                    .map(|fd| PollFd::new(fd.as_fd(), PollFlags::POLLIN)),
+            );
             match poll(&mut fds, PollTimeout::NONE) {
                 Err(Errno::EINTR) => continue,
                 other => other.ok()?,

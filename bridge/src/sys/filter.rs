@@ -29,7 +29,11 @@ pub fn irrevocably_filter(program: &BpfProgram) -> io::Result<()> {
             std::ptr::from_ref(&program),
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Whether the kernel knows filters at all. Asks with a null program: a kernel that has them

@@ -2,9 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 /// When a process started, in clock ticks since the machine did: field 22 of its `stat`. Together
 /// with its id it names a process for as long as the machine runs.
@@ -26,7 +28,10 @@ pub fn start_ticks(pid: u32) -> io::Result<u64> {
         return Err(gone());
     }
     // State was field 3; nth(18) of what follows is field 22.
-    fields.nth(18).and_then(|ticks| ticks.parse().ok()).ok_or_else(gone)
+    fields
+        .nth(18)
+        .and_then(|ticks| ticks.parse().ok())
+        .ok_or_else(gone)
 }
 
 /// Sends a signal to the process that has this id and started then; 0 only asks whether it is there.
@@ -54,6 +59,27 @@ pub fn signal(pid: u32, started_ticks: u64, signal: i32) -> io::Result<()> {
     }
 }
 
+/// Waits until the process that has this id and started then is gone, at most so long.
+pub fn await_end(pid: u32, started_ticks: u64, longest: Duration) {
+    const NAP: Duration = Duration::from_millis(1);
+    let deadline = Instant::now() + longest;
+    let handle = i32::try_from(pid).ok().and_then(|raw| open(raw).ok());
+    while start_ticks(pid).is_ok_and(|ticks| ticks == started_ticks) {
+        let left = deadline.saturating_duration_since(Instant::now());
+        if left.is_zero() {
+            return;
+        }
+        match &handle {
+            Some(handle) => {
+                let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+                let _ = poll(&mut [PollFd::new(handle.as_fd(), PollFlags::POLLIN)], timeout);
+            }
+            // Before 5.3 nothing tells of the end of a process that is not one's child.
+            None => std::thread::sleep(NAP),
+        }
+    }
+}
+
 fn open(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: pidfd_open takes two numbers and touches no memory of ours.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(pid), 0) };
@@ -78,12 +104,20 @@ fn send(handle: &OwnedFd, signal: i32) -> io::Result<()> {
             no_info,
         )
     };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 fn kill(pid: i32, signal: i32) -> io::Result<()> {
     // SAFETY: kill takes two numbers and touches no memory of ours; the id is that of one process,
     // never zero or negative, which would mean a group. (nix's kill knows no real-time signals.)
     let result = unsafe { libc::kill(pid, signal) };
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }

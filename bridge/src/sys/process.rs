@@ -42,7 +42,6 @@ pub fn fork_into(namespaces: CloneFlags, child: impl FnOnce() -> u8) -> io::Resu
     }
 }
 
-
 /// Gives every signal its default action back and blocks none, for a program about to be executed:
 /// both are inherited, and Rust's runtime ignores `SIGPIPE`, which no program expects.
 pub fn default_signals() {

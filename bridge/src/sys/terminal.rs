@@ -6,7 +6,11 @@ use std::os::fd::{AsRawFd, OwnedFd};
 use nix::libc;
 
 fn done(result: libc::c_int) -> io::Result<()> {
-    if result == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+    if result == 0 {
+        Ok(())
+    } else {
+        Err(io::Error::last_os_error())
+    }
 }
 
 /// Lets the other side of this master be opened, and says its number below `/dev/pts`.
@@ -16,10 +20,22 @@ fn done(result: libc::c_int) -> io::Result<()> {
 pub fn unlock(master: &OwnedFd) -> io::Result<u32> {
     let unlocked: libc::c_int = 0;
     // SAFETY: the descriptor is open while `master` lives; TIOCSPTLCK reads one int.
-    done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCSPTLCK, std::ptr::from_ref(&unlocked)) })?;
+    done(unsafe {
+        libc::ioctl(
+            master.as_raw_fd(),
+            libc::TIOCSPTLCK,
+            std::ptr::from_ref(&unlocked),
+        )
+    })?;
     let mut number: libc::c_uint = 0;
     // SAFETY: as above; TIOCGPTN writes one unsigned int, which `number` is.
-    done(unsafe { libc::ioctl(master.as_raw_fd(), libc::TIOCGPTN, std::ptr::from_mut(&mut number)) })?;
+    done(unsafe {
+        libc::ioctl(
+            master.as_raw_fd(),
+            libc::TIOCGPTN,
+            std::ptr::from_mut(&mut number),
+        )
+    })?;
     Ok(number)
 }
 

@@ -7,14 +7,20 @@ use wire::container::Exit;
 use crate::scene::Scene;
 
 fn code(code: u32) -> Exit {
-    Exit { code, ..Exit::default() }
+    Exit {
+        code,
+        ..Exit::default()
+    }
 }
 
 #[test]
 fn exit_codes() {
     let mut scene = Scene::new();
     for expected in [0, 1, 42, 255] {
-        assert_eq!(scene.run(Scene::shell(&format!("exit {expected}"))).exit, code(expected));
+        assert_eq!(
+            scene.run(Scene::shell(&format!("exit {expected}"))).exit,
+            code(expected)
+        );
     }
 }
 
@@ -22,20 +28,31 @@ fn exit_codes() {
 fn output_and_error_are_logged_apart() {
     let mut scene = Scene::new();
     let outcome = scene.run(Scene::shell("echo one; echo two >&2; printf three"));
-    assert_eq!((outcome.output.as_str(), outcome.error.as_str()), ("one\nthree", "two\n"));
+    assert_eq!(
+        (outcome.output.as_str(), outcome.error.as_str()),
+        ("one\nthree", "two\n")
+    );
 }
 
 #[test]
 fn signals_reach_the_first_process() {
     let mut scene = Scene::new();
-    let (id, _) = scene.start(Scene::shell("trap 'echo got it; exit 7' TERM; echo ready; while :; do sleep 1; done"));
+    let (id, _) = scene.start(Scene::shell(
+        "trap 'echo got it; exit 7' TERM; echo ready; while :; do sleep 1; done",
+    ));
     scene.await_output(&id, "ready");
     scene.runtime.signal(&id, libc::SIGTERM).unwrap();
     assert_eq!(scene.end(&id), code(7));
-    assert!(matches!(scene.runtime.signal(&id, libc::SIGTERM), Err(RuntimeError::NotRunning)));
+    assert!(matches!(
+        scene.runtime.signal(&id, libc::SIGTERM),
+        Err(RuntimeError::NotRunning)
+    ));
 
     let (id, _) = scene.start(Scene::command(&["sleep", "600"]));
-    assert!(matches!(scene.runtime.signal(&id, 999), Err(RuntimeError::InvalidSpec(_))));
+    assert!(matches!(
+        scene.runtime.signal(&id, 999),
+        Err(RuntimeError::InvalidSpec(_))
+    ));
     scene.runtime.signal(&id, libc::SIGKILL).unwrap();
     assert_eq!(scene.end(&id), code(137));
 }
@@ -54,14 +71,24 @@ fn a_container_can_be_started_again_with_the_files_it_left() {
 fn a_new_bridge_finds_what_runs_and_what_ended() {
     let mut scene = Scene::new();
     let never = scene.create(Scene::shell("exit 1"));
-    let (running, started) = scene.start(Scene::shell("trap 'exit 5' TERM; echo ready; while :; do sleep 1; done"));
+    let (running, started) = scene.start(Scene::shell(
+        "trap 'exit 5' TERM; echo ready; while :; do sleep 1; done",
+    ));
     scene.await_output(&running, "ready");
     let (ended, _) = scene.start(Scene::shell("exit 3"));
     assert_eq!(scene.end(&ended), code(3));
-    let (ending, _) = scene.start(Scene::shell("trap 'exit 4' TERM; echo ready; while :; do sleep 1; done"));
+    let (ending, _) = scene.start(Scene::shell(
+        "trap 'exit 4' TERM; echo ready; while :; do sleep 1; done",
+    ));
     scene.await_output(&ending, "ready");
     let group = Scene::groups(&ending).pop().unwrap();
-    let pid: i32 = std::fs::read_to_string(group.join("cgroup.procs")).unwrap().lines().next().unwrap().parse().unwrap();
+    let pid: i32 = std::fs::read_to_string(group.join("cgroup.procs"))
+        .unwrap()
+        .lines()
+        .next()
+        .unwrap()
+        .parse()
+        .unwrap();
     scene.restart_after(|| {
         nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGTERM).unwrap();
         // Its groups go with the container, just before the note is left.
@@ -75,9 +102,17 @@ fn a_new_bridge_finds_what_runs_and_what_ended() {
         found.condition.clone()
     };
     assert_eq!(condition(never), Condition::Created);
-    assert_eq!(condition(running), Condition::Running { pid: started.pid, started_at: started.started_at });
-    assert!(matches!(condition(ended), Condition::Exited { exit, finished_at, .. }
-        if exit == code(3) && !finished_at.is_never()));
+    assert_eq!(
+        condition(running),
+        Condition::Running {
+            pid: started.pid,
+            started_at: started.started_at
+        }
+    );
+    assert!(
+        matches!(condition(ended), Condition::Exited { exit, finished_at, .. }
+        if exit == code(3) && !finished_at.is_never())
+    );
     match condition(ending) {
         Condition::Exited { exit, .. } => assert_eq!(exit, code(4)),
         // The note had not been left yet; then its end is told.

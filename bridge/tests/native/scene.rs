@@ -64,17 +64,42 @@ fn image_tar(path: &Path, more: &[(&str, &str)]) {
     }
     entry("bin/busybox", tar::EntryType::Regular, 0o755, &busybox, "");
     for name in [
-        "sh", "cat", "echo", "id", "ls", "mkdir", "mknod", "mount", "umount", "sleep", "stat", "touch", "true",
-        "false", "unshare", "chroot", "kill", "dd", "env", "pwd", "hostname", "ip", "grep", "wc", "head", "ps", "df",
-        "chmod", "tail", "rm", "ln", "tty", "readlink", "su", "test", "printf", "dmesg", "awk",
+        "sh", "cat", "echo", "id", "ls", "mkdir", "mknod", "mount", "umount", "sleep", "stat", "touch",
+        "true", "false", "unshare", "chroot", "kill", "dd", "env", "pwd", "hostname", "ip", "grep", "wc",
+        "head", "ps", "df", "chmod", "tail", "rm", "ln", "tty", "readlink", "su", "test", "printf", "dmesg",
+        "awk",
     ] {
-        entry(&format!("bin/{name}"), tar::EntryType::Symlink, 0o777, b"", "busybox");
+        entry(
+            &format!("bin/{name}"),
+            tar::EntryType::Symlink,
+            0o777,
+            b"",
+            "busybox",
+        );
     }
-    entry("etc/passwd", tar::EntryType::Regular, 0o644, b"root:x:0:0:root:/root:/bin/sh\nana:x:1000:100::/home/ana:/bin/sh\n", "");
-    entry("etc/group", tar::EntryType::Regular, 0o644, b"root:x:0:\nwheel:x:10:ana\nusers:x:100:\n", "");
+    entry(
+        "etc/passwd",
+        tar::EntryType::Regular,
+        0o644,
+        b"root:x:0:0:root:/root:/bin/sh\nana:x:1000:100::/home/ana:/bin/sh\n",
+        "",
+    );
+    entry(
+        "etc/group",
+        tar::EntryType::Regular,
+        0o644,
+        b"root:x:0:\nwheel:x:10:ana\nusers:x:100:\n",
+        "",
+    );
     entry("etc/plain", tar::EntryType::Regular, 0o644, b"no program\n", "");
     entry("bin/garbage", tar::EntryType::Regular, 0o755, b"\0\0\0\0", "");
-    entry("bin/orphan", tar::EntryType::Regular, 0o755, b"#!/no/interpreter\n", "");
+    entry(
+        "bin/orphan",
+        tar::EntryType::Regular,
+        0o755,
+        b"#!/no/interpreter\n",
+        "",
+    );
     for (name, target) in more {
         entry(name, tar::EntryType::Symlink, 0o777, b"", target);
     }
@@ -82,7 +107,10 @@ fn image_tar(path: &Path, more: &[(&str, &str)]) {
 }
 
 pub(crate) fn options() -> NativeOptions {
-    NativeOptions { demo: false, shim: PathBuf::from(env!("CARGO_BIN_EXE_socketd-bridge")) }
+    NativeOptions {
+        demo: false,
+        shim: PathBuf::from(env!("CARGO_BIN_EXE_socketd-bridge")),
+    }
 }
 
 /// A runtime, its first list, and where it tells of ends.
@@ -106,12 +134,27 @@ impl Scene {
         );
         let name = format!("native-{}-{}", std::process::id(), unique());
         let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-        fs::DirBuilder::new().recursive(true).mode(0o700).create(dir.join("state/bridge/native")).unwrap();
+        fs::DirBuilder::new()
+            .recursive(true)
+            .mode(0o700)
+            .create(dir.join("state/bridge/native"))
+            .unwrap();
         let (runtime, found, changes) = open(&dir, options);
         let tar = dir.join("image.tar");
         image_tar(&tar, links);
-        let image = runtime.import_image(&ImportImage::default(), File::open(&tar).unwrap().into()).unwrap().id;
-        Self { dir, runtime, changes, found, image, made: Vec::new(), early: HashMap::new() }
+        let image = runtime
+            .import_image(&ImportImage::default(), File::open(&tar).unwrap().into())
+            .unwrap()
+            .id;
+        Self {
+            dir,
+            runtime,
+            changes,
+            found,
+            image,
+            made: Vec::new(),
+            early: HashMap::new(),
+        }
     }
 
     /// As if the bridge had been killed and started again.
@@ -178,7 +221,11 @@ impl Scene {
             if let Some((exit, _)) = self.early.remove(id) {
                 return exit;
             }
-            let Change::Exited { id, exit, finished_at } = self.changes.recv_timeout(DEADLINE).expect("the end is told");
+            let Change::Exited {
+                id,
+                exit,
+                finished_at,
+            } = self.changes.recv_timeout(DEADLINE).expect("the end is told");
             self.early.insert(id, (exit, finished_at));
         }
     }
@@ -188,9 +235,15 @@ impl Scene {
         let deadline = std::time::Instant::now() + DEADLINE;
         let path = self.directory(id).join("log");
         let inotify = nix::sys::inotify::Inotify::init(nix::sys::inotify::InitFlags::IN_CLOEXEC).unwrap();
-        inotify.add_watch(&path, nix::sys::inotify::AddWatchFlags::IN_MODIFY).unwrap();
+        inotify
+            .add_watch(&path, nix::sys::inotify::AddWatchFlags::IN_MODIFY)
+            .unwrap();
         while !self.log(id).0.contains(words) {
-            assert!(std::time::Instant::now() < deadline, "{words:?} is written; got {:?}", self.log(id));
+            assert!(
+                std::time::Instant::now() < deadline,
+                "{words:?} is written; got {:?}",
+                self.log(id)
+            );
             inotify.read_events().unwrap();
         }
     }
@@ -216,7 +269,9 @@ impl Scene {
     }
 
     pub(crate) fn directory(&self, id: &ContainerId) -> PathBuf {
-        self.dir.join("state/bridge/native/containers").join(id.hex().as_str())
+        self.dir
+            .join("state/bridge/native/containers")
+            .join(id.hex().as_str())
     }
 
     /// Standard output and standard error, as logged.
@@ -241,7 +296,10 @@ impl Scene {
             .filter_map(|line| {
                 let mut fields = line.split(' ').skip(1);
                 let place = fields.next()?;
-                fields.next()?.starts_with("cgroup").then(|| Path::new(place).join("socketd").join(id.hex().as_str()))
+                fields
+                    .next()?
+                    .starts_with("cgroup")
+                    .then(|| Path::new(place).join("socketd").join(id.hex().as_str()))
             })
             .filter(|path| path.exists())
             .collect()
@@ -259,7 +317,11 @@ impl Drop for Scene {
             }
             let _ = self.runtime.remove(&id);
             if !std::thread::panicking() {
-                assert_eq!(Self::groups(&id), Vec::<PathBuf>::new(), "control groups are left");
+                assert_eq!(
+                    Self::groups(&id),
+                    Vec::<PathBuf>::new(),
+                    "control groups are left"
+                );
             }
         }
         let _ = fs::remove_dir_all(&self.dir);

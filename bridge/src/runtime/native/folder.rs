@@ -13,8 +13,9 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use wire::container::Exit;
 use wire::reader::Unknown;
-use wire::{Container, Time};
+use wire::{Container, ContainerId, Time};
 
+use crate::shim::cgroup::{Groups, Layout};
 use crate::shim::record::{self, Durability, End, Run, file};
 use crate::sys::pidfd;
 
@@ -25,6 +26,10 @@ const LAUNCH_WAIT: Duration = Duration::from_secs(5);
 
 /// How long each look at such a shim lasts.
 const LAUNCH_LOOK_MS: u16 = 20;
+
+/// Longest wait for a killed process to be gone, before its groups are removed. Stops one that hangs in
+/// the kernel from holding up the ends of all others; its groups then go with the container.
+const ORPHAN_WAIT: Duration = Duration::from_secs(2);
 
 /// Makes a directory that only root enters, unless it is there.
 pub(super) fn make_private_directory(path: &Path) -> io::Result<()> {
@@ -38,7 +43,9 @@ pub(super) fn make_private_directory(path: &Path) -> io::Result<()> {
 pub(super) fn make(directory: &Path, container: &Container) -> io::Result<()> {
     DirBuilder::new().mode(0o700).create(directory)?;
     // The upper layer's root is the container's `/`, which every user of the container enters.
-    DirBuilder::new().mode(0o755).create(directory.join(file::UPPER))?;
+    DirBuilder::new()
+        .mode(0o755)
+        .create(directory.join(file::UPPER))?;
     DirBuilder::new().mode(0o700).create(directory.join(file::WORK))?;
     mkfifo(&directory.join(file::ALIVE), Mode::from_bits_truncate(0o600))?;
     record::write(directory, file::CONFIG, container, Durability::Synced)
@@ -70,7 +77,10 @@ pub(super) fn living(directory: &Path) -> io::Result<Option<(File, Run)>> {
             return Ok(Some((alive, run)));
         }
         if Instant::now() > deadline {
-            return Err(io::Error::new(io::ErrorKind::TimedOut, "the shim lives and runs nothing"));
+            return Err(io::Error::new(
+                io::ErrorKind::TimedOut,
+                "the shim lives and runs nothing",
+            ));
         }
         let mut fds = [PollFd::new(alive.as_fd(), PollFlags::empty())];
         poll(&mut fds, PollTimeout::from(LAUNCH_LOOK_MS))?;
@@ -78,15 +88,20 @@ pub(super) fn living(directory: &Path) -> io::Result<Option<(File, Run)>> {
     Ok(None)
 }
 
-/// Kills a first process that has outlived its shim. The kernel does that by itself, unless the
-/// process has since executed a file that gave it powers, at which the kernel forgets the wish.
-pub(super) fn end_orphan(directory: &Path) {
-    if let Ok(Some(run)) = record::read::<Run>(directory, file::RUN, Unknown::Skip)
-        && run.boot_id == record::boot_id()
-        && !directory.join(file::EXIT).exists()
-    {
-        let _ = pidfd::signal(run.pid, run.started_ticks, libc::SIGKILL);
+/// Ends what a killed shim has left: the first process and the control groups.
+///
+/// The kernel kills the process by itself, unless it has since executed a file that gave it powers,
+/// at which the kernel forgets the wish.
+pub(super) fn end_orphan(id: &ContainerId, directory: &Path) {
+    let Ok(Some(run)) = record::read::<Run>(directory, file::RUN, Unknown::Skip) else {
+        return;
+    };
+    if run.boot_id != record::boot_id() || directory.join(file::EXIT).exists() {
+        return;
     }
+    let _ = pidfd::signal(run.pid, run.started_ticks, libc::SIGKILL);
+    pidfd::await_end(run.pid, run.started_ticks, ORPHAN_WAIT);
+    Groups::of(&Layout::detect(), id).remove();
 }
 
 /// How the container last ended; none where it never ran.
@@ -109,7 +124,10 @@ pub(super) fn last_end(directory: &Path) -> Option<End> {
         }
     };
     Some(End {
-        exit: Exit { unknown: true, ..Exit::default() },
+        exit: Exit {
+            unknown: true,
+            ..Exit::default()
+        },
         started_at: run.started_at,
         finished_at: Time::NEVER,
     })

@@ -121,7 +121,10 @@ impl NativeRuntime {
             layout: Layout::detect(),
             store: Store::open(
                 &dir.join("images"),
-                StoreOptions { demo: options.demo, unpacker: options.shim },
+                StoreOptions {
+                    demo: options.demo,
+                    unpacker: options.shim,
+                },
             )?,
             watcher: Mutex::new(None),
             places,
@@ -151,7 +154,10 @@ impl NativeRuntime {
 
     /// The lock is held for a look or an insertion, nothing that can panic or wait.
     fn with_watcher<T>(&self, look: impl FnOnce(&Watcher) -> T) -> Option<T> {
-        let guard = self.watcher.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let guard = self
+            .watcher
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         guard.as_ref().map(look)
     }
 
@@ -159,11 +165,20 @@ impl NativeRuntime {
     fn condition(&self, id: &ContainerId, watcher: &Watcher) -> io::Result<Condition> {
         let directory = self.directory(id);
         if let Some((alive, run)) = folder::living(&directory)? {
-            let condition = Condition::Running { pid: run.pid, started_at: run.started_at };
-            watcher.watch(Watched { id: *id, directory, run, alive, shim: None })?;
+            let condition = Condition::Running {
+                pid: run.pid,
+                started_at: run.started_at,
+            };
+            watcher.watch(Watched {
+                id: *id,
+                directory,
+                run,
+                alive,
+                shim: None,
+            })?;
             return Ok(condition);
         }
-        folder::end_orphan(&directory);
+        folder::end_orphan(id, &directory);
         Ok(match folder::last_end(&directory) {
             None => Condition::Created,
             Some(end) => Condition::Exited {
@@ -218,14 +233,17 @@ impl NativeRuntime {
             Ok(()) => record::sync_directory(&self.places.containers)?,
         }
         Groups::of(&self.layout, id).remove();
-        tree::remove(File::open(&self.places.removing)?.as_fd(), OsStr::new(id.hex().as_str()))
+        tree::remove(
+            File::open(&self.places.removing)?.as_fd(),
+            OsStr::new(id.hex().as_str()),
+        )
     }
 
     fn order(&self, container: &Container) -> Result<Order, RuntimeError> {
         let text = |path: &Path| {
-            path.to_str().map(str::to_owned).ok_or_else(|| {
-                RuntimeError::Unsupported(format!("the path {} is not UTF-8", path.display()))
-            })
+            path.to_str()
+                .map(str::to_owned)
+                .ok_or_else(|| RuntimeError::Unsupported(format!("the path {} is not UTF-8", path.display())))
         };
         let rootfs = match self.store.rootfs(&container.image_id) {
             None => return Err(RuntimeError::NoSuchImage(container.image_id)),
@@ -262,13 +280,17 @@ impl Runtime for NativeRuntime {
 
     fn begin(&self, changes: Sender<Change>) -> Result<Vec<Found>, RuntimeError> {
         let watcher = Watcher::start(changes).map_err(RuntimeError::system("watch containers"))?;
-        let entries = fs::read_dir(&self.places.containers).map_err(RuntimeError::system("list containers"))?;
+        let entries =
+            fs::read_dir(&self.places.containers).map_err(RuntimeError::system("list containers"))?;
         let mut found = Vec::new();
         for entry in entries {
             let entry = entry.map_err(RuntimeError::system("list containers"))?;
             found.extend(self.found(&entry, &watcher));
         }
-        let mut slot = self.watcher.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let mut slot = self
+            .watcher
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         *slot = Some(watcher);
         Ok(found)
     }
@@ -312,22 +334,35 @@ impl Runtime for NativeRuntime {
         let order = self.order(&container)?;
         let directory = self.directory(id);
         // Opened before the shim is there, so that not even the shortest life is missed.
-        let alive = folder::open_alive(&directory).map_err(RuntimeError::system("open the container's sign of life"))?;
+        let alive = folder::open_alive(&directory)
+            .map_err(RuntimeError::system("open the container's sign of life"))?;
         let (run, shim) = starter::start(&self.program, &directory, &order)?;
         let (pid, started_ticks, started_at) = (run.pid, run.started_ticks, run.started_at);
-        let watched = Watched { id: *id, directory, run, alive, shim: Some(shim) };
+        let watched = Watched {
+            id: *id,
+            directory,
+            run,
+            alive,
+            shim: Some(shim),
+        };
         self.with_watcher(|watcher| watcher.watch(watched))
             .unwrap_or_else(|| Err(io::Error::other("begin was not called")))
             .map_err(|error| {
                 // Nobody would ever hear of its end, so it must not go on.
                 let _ = pidfd::signal(pid, started_ticks, libc::SIGKILL);
-                RuntimeError::System { attempt: "watch the container", error }
+                RuntimeError::System {
+                    attempt: "watch the container",
+                    error,
+                }
             })?;
         Ok(Started { pid, started_at })
     }
 
     fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), RuntimeError> {
-        let run = self.with_watcher(|watcher| watcher.run(id)).flatten().ok_or(RuntimeError::NotRunning)?;
+        let run = self
+            .with_watcher(|watcher| watcher.run(id))
+            .flatten()
+            .ok_or(RuntimeError::NotRunning)?;
         match pidfd::signal(run.pid, run.started_ticks, signal) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(RuntimeError::NotRunning),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
@@ -340,8 +375,13 @@ impl Runtime for NativeRuntime {
     fn rename(&self, id: &ContainerId, name: &str) -> Result<(), RuntimeError> {
         let mut container = self.config(id)?;
         name.clone_into(&mut container.name);
-        record::write(&self.directory(id), file::CONFIG, &container, record::Durability::Synced)
-            .map_err(RuntimeError::system("write the container's configuration"))
+        record::write(
+            &self.directory(id),
+            file::CONFIG,
+            &container,
+            record::Durability::Synced,
+        )
+        .map_err(RuntimeError::system("write the container's configuration"))
     }
 
     fn remove(&self, id: &ContainerId) -> Result<(), RuntimeError> {
@@ -352,9 +392,16 @@ impl Runtime for NativeRuntime {
     }
 
     fn usage(&self) -> Vec<ContainerUsage> {
-        let sizes: std::collections::HashMap<ImageId, u64> =
-            self.store.list().into_iter().map(|image| (image.id, image.size_bytes)).collect();
-        let entries = fs::read_dir(&self.places.containers).into_iter().flatten().flatten();
+        let sizes: std::collections::HashMap<ImageId, u64> = self
+            .store
+            .list()
+            .into_iter()
+            .map(|image| (image.id, image.size_bytes))
+            .collect();
+        let entries = fs::read_dir(&self.places.containers)
+            .into_iter()
+            .flatten()
+            .flatten();
         entries
             .filter_map(|entry| {
                 let id = ContainerId::from_hex(entry.file_name().to_str()?)?;

@@ -31,7 +31,11 @@ impl Program {
     pub(super) fn open(program: &Path, place: &Path) -> io::Result<Self> {
         // A link below /proc means something else in every process; its target does not.
         let program = program.canonicalize()?;
-        File::options().create(true).append(true).mode(0o600).open(place)?;
+        File::options()
+            .create(true)
+            .append(true)
+            .mode(0o600)
+            .open(place)?;
         // Left by a bridge that was killed between the next lines.
         while umount2(place, MntFlags::MNT_DETACH).is_ok() {}
         match Self::open_mounted(&program, place) {
@@ -47,7 +51,9 @@ impl Program {
         const NONE: Option<&str> = None;
         mount(Some(program), place, NONE, MsFlags::MS_BIND, NONE)?;
         let flags = MsFlags::MS_BIND | MsFlags::MS_REMOUNT | MsFlags::MS_RDONLY;
-        let opened = mount(NONE, place, NONE, flags, NONE).map_err(io::Error::from).and_then(|()| open(place));
+        let opened = mount(NONE, place, NONE, flags, NONE)
+            .map_err(io::Error::from)
+            .and_then(|()| open(place));
         umount2(place, MntFlags::MNT_DETACH)?;
         opened
     }

@@ -17,11 +17,19 @@ use crate::shim::record::{self, Order, Report, Run};
 ///
 /// The wait has no deadline, because mounting a slow disk has none either; a shim that ends without
 /// an answer ends the wait.
-pub(super) fn start(program: &Program, directory: &Path, order: &Order) -> Result<(Run, Child), RuntimeError> {
+pub(super) fn start(
+    program: &Program,
+    directory: &Path,
+    order: &Order,
+) -> Result<(Run, Child), RuntimeError> {
     let failed = RuntimeError::system::<io::Error>;
-    let (ours, theirs): (OwnedFd, OwnedFd) =
-        socketpair(AddressFamily::Unix, SockType::SeqPacket, None, SockFlag::SOCK_CLOEXEC)
-            .map_err(RuntimeError::system("talk to the shim"))?;
+    let (ours, theirs): (OwnedFd, OwnedFd) = socketpair(
+        AddressFamily::Unix,
+        SockType::SeqPacket,
+        None,
+        SockFlag::SOCK_CLOEXEC,
+    )
+    .map_err(RuntimeError::system("talk to the shim"))?;
     record::send_message(&ours, order).map_err(failed("talk to the shim"))?;
     // The runtime library starts it without copying this process, threads or no threads. Arguments
     // alone: nothing of the bridge's environment or streams goes along.

@@ -31,13 +31,31 @@ pub(super) fn about(container: &Container, plan: &Plan, layout: &Layout) -> Vec<
         plan.process.filtered && !filter::is_known(),
         "Your kernel does not filter system calls. The container runs without a filter.".to_owned(),
     );
-    for mount in spec.mounts.iter().filter(|mount| !matches!(mount.propagation.as_str(), "" | "private" | "rprivate")) {
-        warn(true, format!("Mount {} is private: propagation {:?} is discarded.", mount.target, mount.propagation));
-    }
-    for device in spec.security.devices.iter().filter(|device| !matches!(device.permissions.as_str(), "" | "rwm")) {
+    for mount in spec
+        .mounts
+        .iter()
+        .filter(|mount| !matches!(mount.propagation.as_str(), "" | "private" | "rprivate"))
+    {
         warn(
             true,
-            format!("Device {} can be used in full: permissions {:?} are discarded.", device.source, device.permissions),
+            format!(
+                "Mount {} is private: propagation {:?} is discarded.",
+                mount.target, mount.propagation
+            ),
+        );
+    }
+    for device in spec
+        .security
+        .devices
+        .iter()
+        .filter(|device| !matches!(device.permissions.as_str(), "" | "rwm"))
+    {
+        warn(
+            true,
+            format!(
+                "Device {} can be used in full: permissions {:?} are discarded.",
+                device.source, device.permissions
+            ),
         );
     }
     warnings

@@ -76,12 +76,18 @@ impl Watcher {
             stop: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
             watched: Mutex::new(HashMap::new()),
         });
-        shared.epoll.add(&shared.stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
+        shared
+            .epoll
+            .add(&shared.stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
         let inner = Arc::clone(&shared);
         let thread = std::thread::Builder::new()
             .name("native-watch".to_owned())
             .spawn(move || watch(&inner, &changes))?;
-        Ok(Self { shared, next_token: AtomicU64::new(STOP + 1), thread: Some(thread) })
+        Ok(Self {
+            shared,
+            next_token: AtomicU64::new(STOP + 1),
+            thread: Some(thread),
+        })
     }
 
     /// Watches a container whose shim lives, or has just ended: then its end is told at once.
@@ -90,7 +96,9 @@ impl Watcher {
         // The thread, woken before the table is ready, waits for it.
         let mut table = self.shared.watched();
         // The kernel reports a hang-up without being asked to.
-        self.shared.epoll.add(&watched.alive, EpollEvent::new(EpollFlags::empty(), token))?;
+        self.shared
+            .epoll
+            .add(&watched.alive, EpollEvent::new(EpollFlags::empty(), token))?;
         table.insert(token, watched);
         Ok(())
     }
@@ -98,7 +106,10 @@ impl Watcher {
     /// What runs of a container, where it runs.
     pub(super) fn run(&self, id: &ContainerId) -> Option<Run> {
         let watched = self.shared.watched();
-        watched.values().find(|watched| watched.id == *id).map(|watched| watched.run.clone())
+        watched
+            .values()
+            .find(|watched| watched.id == *id)
+            .map(|watched| watched.run.clone())
     }
 }
 
@@ -143,15 +154,26 @@ fn tell(shared: &Shared, token: u64, changes: &Sender<Change>) -> bool {
         // It has closed its descriptors, so it is all but gone.
         let _ = shim.wait();
     }
-    folder::end_orphan(&watched.directory);
-    let End { exit, finished_at, .. } = match folder::last_end(&watched.directory) {
+    folder::end_orphan(&watched.id, &watched.directory);
+    let End {
+        exit, finished_at, ..
+    } = match folder::last_end(&watched.directory) {
         Some(end) if !end.exit.unknown => end,
         // The shim was killed, and just now: that moment, at least, is known.
         _ => End {
-            exit: Exit { unknown: true, ..Exit::default() },
+            exit: Exit {
+                unknown: true,
+                ..Exit::default()
+            },
             finished_at: shim::now(),
             ..End::default()
         },
     };
-    changes.send(Change::Exited { id: watched.id, exit, finished_at }).is_ok()
+    changes
+        .send(Change::Exited {
+            id: watched.id,
+            exit,
+            finished_at,
+        })
+        .is_ok()
 }

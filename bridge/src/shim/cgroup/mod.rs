@@ -60,8 +60,11 @@ impl Layout {
         let mut layout = Self::from_mounts(&entries);
         if let Some(unified) = &mut layout.v2 {
             let controllers = fs::read_to_string(unified.mount_point.join("cgroup.controllers"));
-            unified.controllers =
-                controllers.unwrap_or_default().split_whitespace().map(str::to_owned).collect();
+            unified.controllers = controllers
+                .unwrap_or_default()
+                .split_whitespace()
+                .map(str::to_owned)
+                .collect();
         }
         layout
     }
@@ -78,12 +81,20 @@ impl Layout {
                         .map(str::to_owned)
                         .collect();
                     // The same hierarchy can be mounted in several places.
-                    if !controllers.is_empty() && !layout.v1.iter().any(|have| have.controllers == controllers) {
-                        layout.v1.push(Hierarchy { mount_point: entry.mount_point.clone(), controllers });
+                    if !controllers.is_empty()
+                        && !layout.v1.iter().any(|have| have.controllers == controllers)
+                    {
+                        layout.v1.push(Hierarchy {
+                            mount_point: entry.mount_point.clone(),
+                            controllers,
+                        });
                     }
                 }
                 "cgroup2" if layout.v2.is_none() => {
-                    layout.v2 = Some(Unified { mount_point: entry.mount_point.clone(), controllers: Vec::new() });
+                    layout.v2 = Some(Unified {
+                        mount_point: entry.mount_point.clone(),
+                        controllers: Vec::new(),
+                    });
                 }
                 _ => {}
             }
@@ -105,13 +116,16 @@ impl Layout {
     #[must_use]
     pub fn support(&self) -> LimitSupport {
         let unified = |name: &str| {
-            self.v2.as_ref().is_some_and(|unified| unified.controllers.iter().any(|have| have == name))
+            self.v2
+                .as_ref()
+                .is_some_and(|unified| unified.controllers.iter().any(|have| have == name))
         };
         let v1 = |name: &str| self.hierarchy(name);
         let has_file = |name: &str, file: &str| v1(name).is_some_and(|at| at.join(file).exists());
         LimitSupport {
             memory: v1("memory").is_some() || unified("memory"),
-            swap: has_file("memory", "memory.memsw.limit_in_bytes") || (unified("memory") && Path::new("/proc/swaps").exists()),
+            swap: has_file("memory", "memory.memsw.limit_in_bytes")
+                || (unified("memory") && Path::new("/proc/swaps").exists()),
             cpu_quota: has_file("cpu", "cpu.cfs_quota_us") || unified("cpu"),
             cpu_shares: has_file("cpu", "cpu.shares") || unified("cpu"),
             cpuset: v1(CPUSET).is_some() || unified(CPUSET),
@@ -159,7 +173,10 @@ impl Groups {
     pub fn of(layout: &Layout, id: &ContainerId) -> Self {
         let below = Path::new(PARENT).join(id.hex().as_str());
         let name = |mount_point: &Path| {
-            mount_point.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+            mount_point
+                .file_name()
+                .map(|name| name.to_string_lossy().into_owned())
+                .unwrap_or_default()
         };
         let mut groups: Vec<Group> = layout
             .v1
@@ -173,7 +190,11 @@ impl Groups {
             .collect();
         groups.extend(layout.v2.iter().map(|unified| Group {
             path: unified.mount_point.join(&below),
-            name: if layout.v1.is_empty() { String::new() } else { name(&unified.mount_point) },
+            name: if layout.v1.is_empty() {
+                String::new()
+            } else {
+                name(&unified.mount_point)
+            },
             controllers: unified.controllers.clone(),
             version: Version::Two,
         }));
@@ -219,27 +240,19 @@ impl Groups {
     /// Whether the kernel killed one of the processes for want of memory.
     #[must_use]
     pub fn oom_killed(&self) -> bool {
-        self.groups.iter().filter(|group| group.has("memory")).any(|group| {
-            let file = match group.version {
-                Version::One => "memory.oom_control",
-                Version::Two => "memory.events",
-            };
-            let text = fs::read_to_string(group.path.join(file)).unwrap_or_default();
-            text.lines()
-                .filter_map(|line| line.strip_prefix("oom_kill "))
-                .any(|count| count.trim() != "0")
-        })
-    }
-
-    /// Sends SIGKILL to every process in them.
-    pub fn kill(&self) {
-        let pids = self.groups.iter().filter_map(|group| fs::read_to_string(group.path.join("cgroup.procs")).ok());
-        for pid in pids.flat_map(|text| text.lines().filter_map(|line| line.parse().ok()).collect::<Vec<i32>>()) {
-            // Zero stands for a process of a namespace we cannot see; it must not mean our own group.
-            if pid > 1 {
-                let _ = nix::sys::signal::kill(Pid::from_raw(pid), nix::sys::signal::Signal::SIGKILL);
-            }
-        }
+        self.groups
+            .iter()
+            .filter(|group| group.has("memory"))
+            .any(|group| {
+                let file = match group.version {
+                    Version::One => "memory.oom_control",
+                    Version::Two => "memory.events",
+                };
+                let text = fs::read_to_string(group.path.join(file)).unwrap_or_default();
+                text.lines()
+                    .filter_map(|line| line.strip_prefix("oom_kill "))
+                    .any(|count| count.trim() != "0")
+            })
     }
 
     /// Removes them, and the group above them with its last one. What is still busy stays, and is
@@ -286,11 +299,16 @@ impl Group {
     fn set(&self, file: &str, value: impl std::fmt::Display) -> Result<(), Failure> {
         let value = value.to_string();
         match fs::write(self.path.join(file), &value) {
-            Err(error) if matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::ResourceBusy)
-                || error.raw_os_error() == Some(nix::libc::ERANGE)
-                || error.raw_os_error() == Some(nix::libc::EACCES) =>
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::InvalidInput | io::ErrorKind::ResourceBusy
+                ) || error.raw_os_error() == Some(nix::libc::ERANGE)
+                    || error.raw_os_error() == Some(nix::libc::EACCES) =>
             {
-                Err(Failure::invalid(format_args!("the kernel refuses {value:?} for {file}: {error}")))
+                Err(Failure::invalid(format_args!(
+                    "the kernel refuses {value:?} for {file}: {error}"
+                )))
             }
             // The kernel was built without this part of the controller.
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),

@@ -51,7 +51,10 @@ fn memory(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
 fn cpuset(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
     let parent = group.path.parent().unwrap_or(&group.path);
     let root = parent.parent().unwrap_or(parent);
-    for (file, asked) in [("cpuset.cpus", &limits.cpuset_cpus), ("cpuset.mems", &limits.cpuset_mems)] {
+    for (file, asked) in [
+        ("cpuset.cpus", &limits.cpuset_cpus),
+        ("cpuset.mems", &limits.cpuset_mems),
+    ] {
         let of = |directory: &std::path::Path| fs::read_to_string(directory.join(file));
         let mut inherited = of(parent).map_err(at(Stage::Groups, file))?;
         if inherited.trim().is_empty() {

@@ -17,7 +17,8 @@ pub(super) fn delegate(parent: &Path, controllers: &[String]) {
         let file = directory.join("cgroup.subtree_control");
         let enabled = fs::read_to_string(&file).unwrap_or_default();
         let missing = DELEGATED.iter().filter(|&&name| {
-            controllers.iter().any(|have| have == name) && !enabled.split_whitespace().any(|have| have == name)
+            controllers.iter().any(|have| have == name)
+                && !enabled.split_whitespace().any(|have| have == name)
         });
         for name in missing {
             let _ = fs::write(&file, format!("+{name}"));
@@ -44,7 +45,10 @@ pub(super) fn limit(group: &Group, limits: &GroupLimits) -> Result<(), Failure> 
         group.set("pids.max", max)?;
     }
     if group.has("cpuset") {
-        for (file, value) in [("cpuset.cpus", &limits.cpuset_cpus), ("cpuset.mems", &limits.cpuset_mems)] {
+        for (file, value) in [
+            ("cpuset.cpus", &limits.cpuset_cpus),
+            ("cpuset.mems", &limits.cpuset_mems),
+        ] {
             if !value.is_empty() {
                 group.set(file, value)?;
             }
@@ -62,7 +66,10 @@ fn memory(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
         SwapLimit::Unset => {}
         SwapLimit::None => group.set("memory.swap.max", "max")?,
         SwapLimit::Bytes(together) => {
-            group.set("memory.swap.max", together.saturating_sub(limits.memory_bytes.unwrap_or(0)))?;
+            group.set(
+                "memory.swap.max",
+                together.saturating_sub(limits.memory_bytes.unwrap_or(0)),
+            )?;
         }
     }
     if let Some(bytes) = limits.memory_reservation_bytes {

@@ -13,9 +13,9 @@ use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 use super::inside::{Inside, Missing, descriptor_path, is_kind};
 use crate::shim::failure::{Failure, Stage, at};
 use crate::shim::mountinfo;
+use crate::shim::plan::Exposure;
 use crate::shim::plan::FilesPlan;
 use crate::shim::plan::mounts::{MountPlan, Source};
-use crate::shim::plan::Exposure;
 use crate::shim::record::file;
 
 const NONE: Option<&str> = None;
@@ -40,7 +40,9 @@ const PROC_ALLOWED: &[&str] = &[
 pub(super) fn mount_generated(inside: &Inside, directory: &Path, flags: MsFlags) -> Result<(), Failure> {
     for name in [file::HOSTNAME, file::HOSTS, file::RESOLV_CONF] {
         let inner = format!("/etc/{name}");
-        let target = inside.resolve(&inner, Missing::File).map_err(at(Stage::Mounts, &inner))?;
+        let target = inside
+            .resolve(&inner, Missing::File)
+            .map_err(at(Stage::Mounts, &inner))?;
         let source = open_source(&directory.join(name)).map_err(at(Stage::Mounts, name))?;
         bind(inside, &source, &inner, &target, flags)?;
     }
@@ -61,28 +63,45 @@ pub(super) fn mount_asked(inside: &Inside, files: &FilesPlan) -> Result<(), Fail
             Source::Host { path, create } => mount_host(inside, asked, (path, *create), flags)?,
             Source::Memory { options } => {
                 let target = target(inside, asked, Missing::Directory)?;
-                mount(Some("tmpfs"), &descriptor_path(&target), Some("tmpfs"), flags, Some(options.as_str()))
-                    .map_err(|error| refused(asked, &error.into()))?;
+                mount(
+                    Some("tmpfs"),
+                    &descriptor_path(&target),
+                    Some("tmpfs"),
+                    flags,
+                    Some(options.as_str()),
+                )
+                .map_err(|error| refused(asked, &error.into()))?;
             }
         }
     }
     Ok(())
 }
 
-fn mount_host(inside: &Inside, asked: &MountPlan, (path, create): (&str, bool), flags: MsFlags) -> Result<(), Failure> {
+fn mount_host(
+    inside: &Inside,
+    asked: &MountPlan,
+    (path, create): (&str, bool),
+    flags: MsFlags,
+) -> Result<(), Failure> {
     let source = match open_source(Path::new(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
             fs::create_dir_all(path).map_err(at(Stage::Mounts, path))?;
             open_source(Path::new(path))
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Err(Failure::invalid(format_args!("bind source path does not exist: {path}")));
+            return Err(Failure::invalid(format_args!(
+                "bind source path does not exist: {path}"
+            )));
         }
         other => other,
     }
     .map_err(at(Stage::Mounts, path))?;
     let directory = is_kind(&source, SFlag::S_IFDIR).map_err(at(Stage::Mounts, path))?;
-    let missing = if directory { Missing::Directory } else { Missing::File };
+    let missing = if directory {
+        Missing::Directory
+    } else {
+        Missing::File
+    };
     let target = target(inside, asked, missing)?;
     if is_kind(&target, SFlag::S_IFDIR).map_err(at(Stage::Mounts, path))? != directory {
         return Err(refused(asked, &io::Error::from_raw_os_error(nix::libc::ENOTDIR)));
@@ -95,8 +114,12 @@ fn open_source(path: &Path) -> io::Result<OwnedFd> {
 }
 
 fn target(inside: &Inside, asked: &MountPlan, missing: Missing) -> Result<OwnedFd, Failure> {
-    let target = inside.resolve(&asked.target, missing).map_err(|error| refused(asked, &error))?;
-    let kind = fstatfs(&target).map_err(at(Stage::Mounts, &asked.target))?.filesystem_type();
+    let target = inside
+        .resolve(&asked.target, missing)
+        .map_err(|error| refused(asked, &error))?;
+    let kind = fstatfs(&target)
+        .map_err(at(Stage::Mounts, &asked.target))?
+        .filesystem_type();
     if kind == PROC_SUPER_MAGIC && !PROC_ALLOWED.contains(&asked.target.as_str()) {
         return Err(Failure::invalid(format_args!(
             "\"{}\" cannot be mounted because it is inside /proc",
@@ -120,16 +143,32 @@ fn refused(asked: &MountPlan, error: &io::Error) -> Failure {
 /// Binds a file or directory with all that is mounted in it, and gives every one of those mounts
 /// the flags too: a file system mounted somewhere below must not bring devices in, nor be writable
 /// where the whole was asked for read-only.
-fn bind(inside: &Inside, source: &OwnedFd, inner: &str, target: &OwnedFd, flags: MsFlags) -> Result<(), Failure> {
+fn bind(
+    inside: &Inside,
+    source: &OwnedFd,
+    inner: &str,
+    target: &OwnedFd,
+    flags: MsFlags,
+) -> Result<(), Failure> {
     let (from, onto) = (descriptor_path(source), descriptor_path(target));
-    mount(Some(&from), &onto, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE).map_err(at(Stage::Mounts, inner))?;
-    mount(NONE, &reopened(inside, inner)?.1, NONE, MsFlags::MS_PRIVATE | MsFlags::MS_REC, NONE)
+    mount(Some(&from), &onto, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)
         .map_err(at(Stage::Mounts, inner))?;
+    mount(
+        NONE,
+        &reopened(inside, inner)?.1,
+        NONE,
+        MsFlags::MS_PRIVATE | MsFlags::MS_REC,
+        NONE,
+    )
+    .map_err(at(Stage::Mounts, inner))?;
     let (top, _) = reopened(inside, inner)?;
     let place = fs::read_link(descriptor_path(&top)).map_err(at(Stage::Mounts, inner))?;
     let entries = mountinfo::read().map_err(at(Stage::Mounts, "/proc/self/mountinfo"))?;
     // Of several mounts on one place only the last is seen, and reached by the path.
-    for entry in entries.iter().filter(|entry| entry.mount_point.starts_with(&place)) {
+    for entry in entries
+        .iter()
+        .filter(|entry| entry.mount_point.starts_with(&place))
+    {
         let flags = flags | entry.flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
         mount(NONE, &entry.mount_point, NONE, flags, NONE)
             .map_err(at(Stage::Mounts, &entry.mount_point.to_string_lossy()))?;
@@ -139,7 +178,9 @@ fn bind(inside: &Inside, source: &OwnedFd, inner: &str, target: &OwnedFd, flags:
 
 /// The mount just made: the descriptor of its target still means what lies under it.
 fn reopened(inside: &Inside, inner: &str) -> Result<(OwnedFd, std::path::PathBuf), Failure> {
-    let top = inside.resolve(inner, Missing::Fail).map_err(at(Stage::Mounts, inner))?;
+    let top = inside
+        .resolve(inner, Missing::Fail)
+        .map_err(at(Stage::Mounts, inner))?;
     let path = descriptor_path(&top);
     Ok((top, path))
 }

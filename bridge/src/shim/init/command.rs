@@ -24,10 +24,17 @@ pub(super) fn find(command: &str, env: &[String]) -> Result<PathBuf, Failure> {
             Err(Errno::ENOENT | Errno::ENOTDIR) => {
                 Err(not_found(&format!("stat {command}: no such file or directory")))
             }
-            Err(_) => Err(Failure::command(Trouble::CommandNotExecutable, command, "permission denied")),
+            Err(_) => Err(Failure::command(
+                Trouble::CommandNotExecutable,
+                command,
+                "permission denied",
+            )),
         };
     }
-    let path = env.iter().find_map(|variable| variable.strip_prefix("PATH=")).unwrap_or_default();
+    let path = env
+        .iter()
+        .find_map(|variable| variable.strip_prefix("PATH="))
+        .unwrap_or_default();
     path.split(':')
         .map(|directory| Path::new(if directory.is_empty() { "." } else { directory }).join(command))
         .find(|candidate| !command.is_empty() && executable(candidate).is_ok())
@@ -55,9 +62,14 @@ pub(super) fn execute(file: &Path, arguments: &[CString], env: &[CString]) -> Fa
         Err(error @ (Errno::ENOENT | Errno::ENOTDIR)) => {
             Failure::command(Trouble::CommandNotFound, &shown, words(error))
         }
-        Err(error @ (Errno::EACCES | Errno::EPERM | Errno::ENOEXEC | Errno::ETXTBSY | Errno::ELIBBAD | Errno::EISDIR)) => {
-            Failure::command(Trouble::CommandNotExecutable, &shown, words(error))
-        }
+        Err(
+            error @ (Errno::EACCES
+            | Errno::EPERM
+            | Errno::ENOEXEC
+            | Errno::ETXTBSY
+            | Errno::ELIBBAD
+            | Errno::EISDIR),
+        ) => Failure::command(Trouble::CommandNotExecutable, &shown, words(error)),
         Err(error) => Failure::system(Stage::Execute, &shown, &error.into()),
     }
 }

@@ -36,19 +36,31 @@ const LINKS: &[(&str, &str)] = &[
 ];
 
 /// Names that are the container's own even where it has all of the host's `/dev`.
-const OWN: &[&str] = &["pts", "shm", "mqueue", "console", "fd", "stdin", "stdout", "stderr", "core", "ptmx"];
+const OWN: &[&str] = &[
+    "pts", "shm", "mqueue", "console", "fd", "stdin", "stdout", "stderr", "core", "ptmx",
+];
 
 /// Mounts and fills `/dev`.
 ///
 /// # Errors
 /// What the kernel said.
 pub(super) fn fill(inside: &Inside, files: &FilesPlan) -> Result<(), Failure> {
-    let dev = inside.resolve("/dev", Missing::Directory).map_err(at(Stage::Dev, "/dev"))?;
-    let flags = MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME | MsFlags::MS_NODEV;
-    mount(Some("tmpfs"), &descriptor_path(&dev), Some("tmpfs"), flags, Some("mode=755,size=65536k"))
+    let dev = inside
+        .resolve("/dev", Missing::Directory)
         .map_err(at(Stage::Dev, "/dev"))?;
+    let flags = MsFlags::MS_NOSUID | MsFlags::MS_STRICTATIME | MsFlags::MS_NODEV;
+    mount(
+        Some("tmpfs"),
+        &descriptor_path(&dev),
+        Some("tmpfs"),
+        flags,
+        Some("mode=755,size=65536k"),
+    )
+    .map_err(at(Stage::Dev, "/dev"))?;
     // The descriptor still means what lies under the mount.
-    let dev = inside.resolve("/dev", Missing::Fail).map_err(at(Stage::Dev, "/dev"))?;
+    let dev = inside
+        .resolve("/dev", Missing::Fail)
+        .map_err(at(Stage::Dev, "/dev"))?;
     let dev = descriptor_path(&dev);
     for name in ["pts", "shm", "mqueue"] {
         fs::create_dir(dev.join(name)).map_err(at(Stage::Dev, name))?;
@@ -72,11 +84,23 @@ fn file_systems(dev: &Path, shm_bytes: u64) -> Result<(), Failure> {
     let guarded = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC | MsFlags::MS_NODEV;
     let pts = MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
     let pts_options = "newinstance,ptmxmode=0666,mode=0620,gid=5";
-    mount(Some("devpts"), &dev.join("pts"), Some("devpts"), pts, Some(pts_options))
-        .map_err(at(Stage::Dev, "/dev/pts"))?;
+    mount(
+        Some("devpts"),
+        &dev.join("pts"),
+        Some("devpts"),
+        pts,
+        Some(pts_options),
+    )
+    .map_err(at(Stage::Dev, "/dev/pts"))?;
     let shm_options = format!("mode=1777,size={shm_bytes}");
-    mount(Some("shm"), &dev.join("shm"), Some("tmpfs"), guarded, Some(shm_options.as_str()))
-        .map_err(at(Stage::Dev, "/dev/shm"))?;
+    mount(
+        Some("shm"),
+        &dev.join("shm"),
+        Some("tmpfs"),
+        guarded,
+        Some(shm_options.as_str()),
+    )
+    .map_err(at(Stage::Dev, "/dev/shm"))?;
     match mount(Some("mqueue"), &dev.join("mqueue"), Some("mqueue"), guarded, NONE) {
         // Phone kernels are often built without message queues.
         Ok(()) | Err(nix::errno::Errno::ENODEV) => Ok(()),
@@ -110,8 +134,14 @@ fn every_node(dev: &Path) -> Result<(), Failure> {
             symlink(text, target).map_err(at(Stage::Dev, &subject))?;
         } else if kind.is_dir() {
             fs::create_dir(&target).map_err(at(Stage::Dev, &subject))?;
-            mount(Some(&source), &target, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)
-                .map_err(at(Stage::Dev, &subject))?;
+            mount(
+                Some(&source),
+                &target,
+                NONE,
+                MsFlags::MS_BIND | MsFlags::MS_REC,
+                NONE,
+            )
+            .map_err(at(Stage::Dev, &subject))?;
         } else {
             bind_node(&source, &target)?;
         }
@@ -121,20 +151,33 @@ fn every_node(dev: &Path) -> Result<(), Failure> {
 
 /// Binds a device that was asked for to wherever it was asked.
 fn asked(inside: &Inside, device: &DeviceNode) -> Result<(), Failure> {
-    let source = open(device.source.as_str(), OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())
-        .map_err(|error| gathering(&device.source, &error.into()))?;
+    let source = open(
+        device.source.as_str(),
+        OFlag::O_PATH | OFlag::O_CLOEXEC,
+        Mode::empty(),
+    )
+    .map_err(|error| gathering(&device.source, &error.into()))?;
     let is = |kind| is_kind(&source, kind).map_err(at(Stage::Dev, &device.source));
     if !is(SFlag::S_IFCHR)? && !is(SFlag::S_IFBLK)? {
         return Err(gathering(&device.source, &io::Error::other("not a device node")));
     }
-    let target: OwnedFd =
-        inside.resolve(&device.target, Missing::File).map_err(at(Stage::Dev, &device.target))?;
-    mount(Some(&descriptor_path(&source)), &descriptor_path(&target), NONE, MsFlags::MS_BIND, NONE)
-        .map_err(at(Stage::Dev, &device.target))
+    let target: OwnedFd = inside
+        .resolve(&device.target, Missing::File)
+        .map_err(at(Stage::Dev, &device.target))?;
+    mount(
+        Some(&descriptor_path(&source)),
+        &descriptor_path(&target),
+        NONE,
+        MsFlags::MS_BIND,
+        NONE,
+    )
+    .map_err(at(Stage::Dev, &device.target))
 }
 
 fn gathering(source: &str, error: &io::Error) -> Failure {
-    Failure::invalid(format_args!("error gathering device information while adding custom device \"{source}\": {error}"))
+    Failure::invalid(format_args!(
+        "error gathering device information while adding custom device \"{source}\": {error}"
+    ))
 }
 
 /// Makes the file that a terminal will be bound on, while `/dev` can be reached from outside.
@@ -142,7 +185,10 @@ fn gathering(source: &str, error: &io::Error) -> Failure {
 /// # Errors
 /// What the kernel said.
 pub(super) fn prepare_console(inside: &Inside) -> Result<(), Failure> {
-    inside.resolve("/dev/console", Missing::File).map(drop).map_err(at(Stage::Terminal, "/dev/console"))
+    inside
+        .resolve("/dev/console", Missing::File)
+        .map(drop)
+        .map_err(at(Stage::Terminal, "/dev/console"))
 }
 
 /// Binds a terminal on `/dev/console`, after the change of root. `/dev` is our own memory unless the
@@ -151,5 +197,6 @@ pub(super) fn prepare_console(inside: &Inside) -> Result<(), Failure> {
 /// # Errors
 /// What the kernel said.
 pub(super) fn bind_console(terminal: &str) -> Result<(), Failure> {
-    mount(Some(terminal), "/dev/console", NONE, MsFlags::MS_BIND, NONE).map_err(at(Stage::Terminal, "/dev/console"))
+    mount(Some(terminal), "/dev/console", NONE, MsFlags::MS_BIND, NONE)
+        .map_err(at(Stage::Terminal, "/dev/console"))
 }

@@ -64,7 +64,9 @@ impl Inside {
     /// What the kernel said.
     pub fn open(root: &Path) -> io::Result<Self> {
         let flags = OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
-        Ok(Self { root: open(root, flags, Mode::empty())? })
+        Ok(Self {
+            root: open(root, flags, Mode::empty())?,
+        })
     }
 
     /// The root itself.
@@ -148,7 +150,11 @@ impl Walk<'_> {
             self.above.push(fd);
             return Ok(None);
         }
-        if self.names.is_empty() { Ok(Some(fd)) } else { Err(Errno::ENOTDIR.into()) }
+        if self.names.is_empty() {
+            Ok(Some(fd))
+        } else {
+            Err(Errno::ENOTDIR.into())
+        }
     }
 
     fn open_or_make(&self, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> {
@@ -161,7 +167,8 @@ impl Walk<'_> {
             other => return Ok(other?),
         }
         let made = if missing == Missing::File && self.names.is_empty() {
-            let flags = OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_WRONLY;
+            let flags =
+                OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_WRONLY;
             openat(self.here(), name, flags, Mode::from_bits_truncate(0o644)).map(drop)
         } else {
             mkdirat(self.here(), name, Mode::from_bits_truncate(0o755))

@@ -32,11 +32,18 @@ const MASKED: &[&str] = &[
 ];
 
 /// Paths that change the host, kept from writing as dockerd keeps them.
-const READ_ONLY: &[&str] =
-    &["/proc/bus", "/proc/fs", "/proc/irq", "/proc/sys", "/proc/sysrq-trigger"];
+const READ_ONLY: &[&str] = &[
+    "/proc/bus",
+    "/proc/fs",
+    "/proc/irq",
+    "/proc/sys",
+    "/proc/sysrq-trigger",
+];
 
 /// Flags of every kernel file system.
-const KERNEL_FLAGS: MsFlags = MsFlags::MS_NOSUID.union(MsFlags::MS_NODEV).union(MsFlags::MS_NOEXEC);
+const KERNEL_FLAGS: MsFlags = MsFlags::MS_NOSUID
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOEXEC);
 
 fn place(inside: &Inside, stage: Stage, path: &str) -> Result<OwnedFd, Failure> {
     inside.resolve(path, Missing::Directory).map_err(at(stage, path))
@@ -48,7 +55,14 @@ fn place(inside: &Inside, stage: Stage, path: &str) -> Result<OwnedFd, Failure> 
 /// What the kernel said.
 pub(super) fn mount_proc(inside: &Inside) -> Result<(), Failure> {
     let target = place(inside, Stage::Proc, "/proc")?;
-    mount(Some("proc"), &descriptor_path(&target), Some("proc"), KERNEL_FLAGS, NONE).map_err(at(Stage::Proc, "/proc"))
+    mount(
+        Some("proc"),
+        &descriptor_path(&target),
+        Some("proc"),
+        KERNEL_FLAGS,
+        NONE,
+    )
+    .map_err(at(Stage::Proc, "/proc"))
 }
 
 /// Writes kernel settings, while `/proc/sys` can still be written.
@@ -57,8 +71,15 @@ pub(super) fn mount_proc(inside: &Inside) -> Result<(), Failure> {
 /// A setting that the kernel does not have or refuses.
 pub(super) fn set_sysctls(inside: &Inside, sysctls: &[(String, String)]) -> Result<(), Failure> {
     for (path, value) in sysctls {
-        let invalid = |error: io::Error| Failure::invalid(format_args!("sysctl \"{}\" cannot be set to {value:?}: {error}", path.replace('/', ".")));
-        let target = inside.resolve(&format!("/proc/sys/{path}"), Missing::Fail).map_err(invalid)?;
+        let invalid = |error: io::Error| {
+            Failure::invalid(format_args!(
+                "sysctl \"{}\" cannot be set to {value:?}: {error}",
+                path.replace('/', ".")
+            ))
+        };
+        let target = inside
+            .resolve(&format!("/proc/sys/{path}"), Missing::Fail)
+            .map_err(invalid)?;
         fs::write(descriptor_path(&target), value).map_err(invalid)?;
     }
     Ok(())
@@ -69,10 +90,21 @@ pub(super) fn set_sysctls(inside: &Inside, sysctls: &[(String, String)]) -> Resu
 /// # Errors
 /// What the kernel said.
 pub(super) fn mount_sys(inside: &Inside, groups: &Groups, exposure: Exposure) -> Result<(), Failure> {
-    let access = if exposure == Exposure::Full { MsFlags::empty() } else { MsFlags::MS_RDONLY };
+    let access = if exposure == Exposure::Full {
+        MsFlags::empty()
+    } else {
+        MsFlags::MS_RDONLY
+    };
     let target = place(inside, Stage::Sys, "/sys")?;
     let flags = KERNEL_FLAGS | access;
-    mount(Some("sysfs"), &descriptor_path(&target), Some("sysfs"), flags, NONE).map_err(at(Stage::Sys, "/sys"))?;
+    mount(
+        Some("sysfs"),
+        &descriptor_path(&target),
+        Some("sysfs"),
+        flags,
+        NONE,
+    )
+    .map_err(at(Stage::Sys, "/sys"))?;
     let target = match inside.resolve("/sys/fs/cgroup", Missing::Fail) {
         // The kernel has no control groups.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
@@ -90,9 +122,17 @@ fn mount_groups(inside: &Inside, target: &OwnedFd, groups: &Groups, flags: MsFla
         [only] if only.name.is_empty() => return bind(only.path.as_path(), &target, flags),
         _ => {}
     }
-    mount(Some("tmpfs"), &target, Some("tmpfs"), KERNEL_FLAGS, Some("mode=755,size=1m"))
+    mount(
+        Some("tmpfs"),
+        &target,
+        Some("tmpfs"),
+        KERNEL_FLAGS,
+        Some("mode=755,size=1m"),
+    )
+    .map_err(at(Stage::Sys, subject))?;
+    let inner = inside
+        .resolve(subject, Missing::Fail)
         .map_err(at(Stage::Sys, subject))?;
-    let inner = inside.resolve(subject, Missing::Fail).map_err(at(Stage::Sys, subject))?;
     let inner = descriptor_path(&inner);
     for group in &groups.groups {
         let place = inner.join(&group.name);
@@ -110,7 +150,14 @@ fn mount_groups(inside: &Inside, target: &OwnedFd, groups: &Groups, flags: MsFla
 fn bind(source: &std::path::Path, target: &std::path::Path, flags: MsFlags) -> Result<(), Failure> {
     let subject = source.to_string_lossy();
     mount(Some(source), target, NONE, MsFlags::MS_BIND, NONE).map_err(at(Stage::Sys, &subject))?;
-    mount(NONE, target, NONE, flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND, NONE).map_err(at(Stage::Sys, &subject))
+    mount(
+        NONE,
+        target,
+        NONE,
+        flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND,
+        NONE,
+    )
+    .map_err(at(Stage::Sys, &subject))
 }
 
 /// Hides and protects the kernel's files; those a kernel does not have are passed over.
@@ -118,23 +165,44 @@ fn bind(source: &std::path::Path, target: &std::path::Path, flags: MsFlags) -> R
 /// # Errors
 /// What the kernel said.
 pub(super) fn guard(inside: &Inside) -> Result<(), Failure> {
-    let null = inside.resolve("/dev/null", Missing::Fail).map_err(at(Stage::Mask, "/dev/null"))?;
+    let null = inside
+        .resolve("/dev/null", Missing::Fail)
+        .map_err(at(Stage::Mask, "/dev/null"))?;
     for path in MASKED {
-        let Some(target) = existing(inside, path)? else { continue };
+        let Some(target) = existing(inside, path)? else {
+            continue;
+        };
         if is_kind(&target, SFlag::S_IFDIR).map_err(at(Stage::Mask, path))? {
             let flags = KERNEL_FLAGS | MsFlags::MS_RDONLY;
-            mount(Some("tmpfs"), &descriptor_path(&target), Some("tmpfs"), flags, Some("size=0"))
+            mount(
+                Some("tmpfs"),
+                &descriptor_path(&target),
+                Some("tmpfs"),
+                flags,
+                Some("size=0"),
+            )
         } else {
-            mount(Some(&descriptor_path(&null)), &descriptor_path(&target), NONE, MsFlags::MS_BIND, NONE)
+            mount(
+                Some(&descriptor_path(&null)),
+                &descriptor_path(&target),
+                NONE,
+                MsFlags::MS_BIND,
+                NONE,
+            )
         }
         .map_err(at(Stage::Mask, path))?;
     }
     for path in READ_ONLY {
-        let Some(target) = existing(inside, path)? else { continue };
+        let Some(target) = existing(inside, path)? else {
+            continue;
+        };
         let over = descriptor_path(&target);
-        mount(Some(&over), &over, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE).map_err(at(Stage::Mask, path))?;
+        mount(Some(&over), &over, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)
+            .map_err(at(Stage::Mask, path))?;
         // The descriptor still means what lies under the new mount.
-        let Some(top) = existing(inside, path)? else { continue };
+        let Some(top) = existing(inside, path)? else {
+            continue;
+        };
         let flags = KERNEL_FLAGS | MsFlags::MS_REMOUNT | MsFlags::MS_BIND | MsFlags::MS_RDONLY;
         mount(NONE, &descriptor_path(&top), NONE, flags, NONE).map_err(at(Stage::Mask, path))?;
     }
@@ -143,7 +211,14 @@ pub(super) fn guard(inside: &Inside) -> Result<(), Failure> {
 
 fn existing(inside: &Inside, path: &str) -> Result<Option<OwnedFd>, Failure> {
     match inside.resolve(path, Missing::Fail) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => Ok(None),
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
+            Ok(None)
+        }
         other => other.map(Some).map_err(at(Stage::Mask, path)),
     }
 }

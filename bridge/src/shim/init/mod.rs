@@ -72,7 +72,14 @@ pub fn run(birth: Birth<'_>) -> u8 {
 }
 
 fn become_command(birth: Birth<'_>) -> Result<u8, Failure> {
-    let Birth { plan, order, directory, groups, channel, streams } = birth;
+    let Birth {
+        plan,
+        order,
+        directory,
+        groups,
+        channel,
+        streams,
+    } = birth;
     // From here on the end of the shim is the end of the container.
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(at(Stage::Channel, "parent death signal"))?;
     await_release(&channel)?;
@@ -107,8 +114,17 @@ fn become_command(birth: Birth<'_>) -> Result<u8, Failure> {
 /// Waits for the word that control groups are set. A shim that ended instead ends this process too.
 fn await_release(channel: &OwnedFd) -> Result<(), Failure> {
     let mut word = [0];
-    let length = recv(channel.as_raw_fd(), &mut word, MsgFlags::empty()).map_err(at(Stage::Channel, "release"))?;
-    if length == 0 { Err(Failure::system(Stage::Channel, "release", &nix::errno::Errno::EPIPE.into())) } else { Ok(()) }
+    let length =
+        recv(channel.as_raw_fd(), &mut word, MsgFlags::empty()).map_err(at(Stage::Channel, "release"))?;
+    if length == 0 {
+        Err(Failure::system(
+            Stage::Channel,
+            "release",
+            &nix::errno::Errno::EPIPE.into(),
+        ))
+    } else {
+        Ok(())
+    }
 }
 
 fn name_host(plan: &Plan) -> Result<(), Failure> {
@@ -117,7 +133,8 @@ fn name_host(plan: &Plan) -> Result<(), Failure> {
     }
     if !plan.domainname.is_empty() {
         // The file is that of the writer's own namespace.
-        fs::write("/proc/sys/kernel/domainname", &plan.domainname).map_err(at(Stage::Hostname, &plan.domainname))?;
+        fs::write("/proc/sys/kernel/domainname", &plan.domainname)
+            .map_err(at(Stage::Hostname, &plan.domainname))?;
     }
     Ok(())
 }
@@ -126,7 +143,11 @@ fn name_host(plan: &Plan) -> Result<(), Failure> {
 /// and nothing of it outlives the container.
 fn build_root(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> Result<(), Failure> {
     let files = &plan.files;
-    let devices = if files.exposure == Exposure::Full { MsFlags::empty() } else { MsFlags::MS_NODEV };
+    let devices = if files.exposure == Exposure::Full {
+        MsFlags::empty()
+    } else {
+        MsFlags::MS_NODEV
+    };
     root::make_private()?;
     let inside = root::assemble(order, directory, devices)?;
     kernel::mount_proc(&inside)?;
@@ -193,9 +214,16 @@ fn execute(plan: &ProcessPlan, identity: &users::Identity) -> Result<u8, Failure
     if !env.iter().any(|variable| variable.starts_with("HOME=")) {
         env.push(format!("HOME={}", identity.home));
     }
-    let variables: Vec<CString> = env.iter().filter_map(|text| CString::new(text.as_str()).ok()).collect();
+    let variables: Vec<CString> = env
+        .iter()
+        .filter_map(|text| CString::new(text.as_str()).ok())
+        .collect();
     powers::irrevocably_become(identity, plan)?;
-    let name = plan.arguments.first().map(|name| name.to_string_lossy()).unwrap_or_default();
+    let name = plan
+        .arguments
+        .first()
+        .map(|name| name.to_string_lossy())
+        .unwrap_or_default();
     let file = command::find(&name, &env)?;
     process::default_signals();
     powers::irrevocably_filter(plan)?;

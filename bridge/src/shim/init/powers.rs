@@ -30,7 +30,9 @@ pub(super) fn set_limits(plan: &ProcessPlan) -> Result<(), Failure> {
                 )));
             }
             Err(nix::errno::Errno::EINVAL) => {
-                return Err(Failure::invalid(format_args!("{resource:?}: the kernel refuses {soft}:{hard}")));
+                return Err(Failure::invalid(format_args!(
+                    "{resource:?}: the kernel refuses {soft}:{hard}"
+                )));
             }
             other => other.map_err(at(Stage::Limits, ""))?,
         }

@@ -43,7 +43,10 @@ fn confine() -> Result<(), Failure> {
         Failure::system(Stage::Reaper, "", &io::Error::other(error.to_string()))
     };
     let held = caps::read(None, CapSet::Permitted).map_err(refused)?;
-    let kept: CapsHashSet = held.into_iter().filter(|have| *have == Capability::CAP_KILL).collect();
+    let kept: CapsHashSet = held
+        .into_iter()
+        .filter(|have| *have == Capability::CAP_KILL)
+        .collect();
     caps::clear(None, CapSet::Inheritable).map_err(refused)?;
     caps::set(None, CapSet::Effective, &kept).map_err(refused)?;
     caps::set(None, CapSet::Permitted, &kept).map_err(refused)?;

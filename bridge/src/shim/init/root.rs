@@ -60,9 +60,15 @@ pub fn assemble(order: &Order, directory: &Path, flags: MsFlags) -> Result<Insid
     let lowers = if own_root {
         vec![machine_root(order)?]
     } else {
-        vec![opened(Path::new(&order.rootfs))?, opened(Path::new(&order.skeleton))?]
+        vec![
+            opened(Path::new(&order.rootfs))?,
+            opened(Path::new(&order.skeleton))?,
+        ]
     };
-    let (upper, work) = (opened(&directory.join(file::UPPER))?, opened(&directory.join(file::WORK))?);
+    let (upper, work) = (
+        opened(&directory.join(file::UPPER))?,
+        opened(&directory.join(file::WORK))?,
+    );
     let options = format!(
         "lowerdir={},upperdir={},workdir={}",
         joined(&lowers),
@@ -84,12 +90,22 @@ pub fn assemble(order: &Order, directory: &Path, flags: MsFlags) -> Result<Insid
 /// The skeleton must not lie within the root for the same reason; it is memory here.
 fn machine_root(order: &Order) -> Result<OwnedFd, Failure> {
     let skeleton = Path::new(&order.lower_mount_point);
-    mount(Some("tmpfs"), skeleton, Some("tmpfs"), MsFlags::MS_NODEV, Some("mode=755,size=1m"))
-        .map_err(at(Stage::Overlay, "skeleton"))?;
+    mount(
+        Some("tmpfs"),
+        skeleton,
+        Some("tmpfs"),
+        MsFlags::MS_NODEV,
+        Some("mode=755,size=1m"),
+    )
+    .map_err(at(Stage::Overlay, "skeleton"))?;
     make_skeleton(skeleton).map_err(at(Stage::Overlay, "skeleton"))?;
     let lowers = [opened(Path::new("/"))?, opened(skeleton)?];
     let options = format!("lowerdir={}", joined(&lowers));
-    overlay(&order.lower_mount_point, MsFlags::MS_RDONLY | MsFlags::MS_NODEV, &options)?;
+    overlay(
+        &order.lower_mount_point,
+        MsFlags::MS_RDONLY | MsFlags::MS_NODEV,
+        &options,
+    )?;
     opened(skeleton)
 }
 
@@ -101,14 +117,23 @@ fn hide(inside: &Inside, state_dir: &str) -> Result<(), Failure> {
         other => other.map_err(at(Stage::Mask, state_dir))?,
     };
     let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV | MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-    mount(Some("tmpfs"), &descriptor_path(&target), Some("tmpfs"), flags, Some("mode=000,size=0"))
-        .map_err(at(Stage::Mask, state_dir))
+    mount(
+        Some("tmpfs"),
+        &descriptor_path(&target),
+        Some("tmpfs"),
+        flags,
+        Some("mode=000,size=0"),
+    )
+    .map_err(at(Stage::Mask, state_dir))
 }
 
 /// Layers are named by descriptor: a path could hold the colons and commas that separate them, and
 /// all options together must fit one page.
 fn joined(layers: &[OwnedFd]) -> String {
-    let paths: Vec<_> = layers.iter().map(|layer| descriptor_path(layer).display().to_string()).collect();
+    let paths: Vec<_> = layers
+        .iter()
+        .map(|layer| descriptor_path(layer).display().to_string())
+        .collect();
     paths.join(":")
 }
 

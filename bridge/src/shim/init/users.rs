@@ -59,7 +59,10 @@ impl Users {
     /// A file that is there and cannot be read.
     pub(super) fn read() -> Result<Self, Failure> {
         let read = |path| read_regular(path).map_err(at(Stage::Users, path));
-        Ok(Self { passwd: read("/etc/passwd")?, group: read("/etc/group")? })
+        Ok(Self {
+            passwd: read("/etc/passwd")?,
+            group: read("/etc/group")?,
+        })
     }
 
     /// Finds `user`, `uid`, `user:group` or any mixture of name and number; empty means root. A
@@ -74,7 +77,9 @@ impl Users {
         };
         let user = if user.is_empty() { "0" } else { user };
         let number = id(user)?;
-        let listed = self.users().find(|have| have.name == user || Some(have.uid) == number);
+        let listed = self
+            .users()
+            .find(|have| have.name == user || Some(have.uid) == number);
         let (uid, gid, home) = match (&listed, number) {
             (Some(have), _) => (have.uid, have.gid, have.home),
             (None, Some(uid)) => (uid, 0, "/"),
@@ -88,7 +93,8 @@ impl Users {
         let mut groups: Vec<u32> = Vec::new();
         let gid = if group.is_empty() {
             let name = listed.map_or("", |have| have.name);
-            let lists = |have: &Group<'_>| !name.is_empty() && have.members.split(',').any(|member| member == name);
+            let lists =
+                |have: &Group<'_>| !name.is_empty() && have.members.split(',').any(|member| member == name);
             groups.extend(self.groups().filter(lists).map(|have| have.gid));
             gid
         } else {
@@ -104,15 +110,23 @@ impl Users {
             uid: Uid::from_raw(uid),
             gid: Gid::from_raw(gid),
             groups: groups.into_iter().map(Gid::from_raw).collect(),
-            home: if home.is_empty() { "/".to_owned() } else { home.to_owned() },
+            home: if home.is_empty() {
+                "/".to_owned()
+            } else {
+                home.to_owned()
+            },
         })
     }
 
     fn group_id(&self, asked: &str) -> Result<u32, Failure> {
         let number = id(asked)?;
-        let listed = self.groups().find(|have| have.name == asked || Some(have.gid) == number);
+        let listed = self
+            .groups()
+            .find(|have| have.name == asked || Some(have.gid) == number);
         listed.map(|have| have.gid).or(number).ok_or_else(|| {
-            Failure::no_such_user(format_args!("unable to find group {asked}: no matching entries in group file"))
+            Failure::no_such_user(format_args!(
+                "unable to find group {asked}: no matching entries in group file"
+            ))
         })
     }
 
@@ -147,7 +161,9 @@ fn id(text: &str) -> Result<Option<u32>, Failure> {
     }
     match text.parse() {
         Ok(id) if id <= ID_MAX => Ok(Some(id)),
-        _ => Err(Failure::no_such_user(format_args!("uids and gids must be in range 0-{ID_MAX}"))),
+        _ => Err(Failure::no_such_user(format_args!(
+            "uids and gids must be in range 0-{ID_MAX}"
+        ))),
     }
 }
 
@@ -158,7 +174,12 @@ fn read_regular(path: &str) -> io::Result<String> {
         .custom_flags(nix::libc::O_NONBLOCK | nix::libc::O_NOCTTY)
         .open(path);
     let file = match file {
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+        Err(error)
+            if matches!(
+                error.kind(),
+                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+            ) =>
+        {
             return Ok(String::new());
         }
         other => other?,
@@ -177,8 +198,9 @@ mod tests {
 
     fn users() -> Users {
         Users {
-            passwd: "root:x:0:0:root:/root:/bin/sh\n# no user\nbroken:x\nana:x:1000:100:Ana:/home/ana:/bin/sh\n"
-                .to_owned(),
+            passwd:
+                "root:x:0:0:root:/root:/bin/sh\n# no user\nbroken:x\nana:x:1000:100:Ana:/home/ana:/bin/sh\n"
+                    .to_owned(),
             group: "root:x:0:\nwheel:x:10:ana,root\nmail:x:12:bob\nusers:x:100:\naudio:x:29:ana\n".to_owned(),
         }
     }
@@ -207,18 +229,50 @@ mod tests {
         check("ana:mail", &[], Ok((1000, 12, &[], "/home/ana")));
         check("ana:4711", &[], Ok((1000, 4711, &[], "/home/ana")));
         check("4711:wheel", &[], Ok((4711, 10, &[], "/")));
-        check("ana:mail", &["wheel", "77", "77"], Ok((1000, 12, &[10, 77], "/home/ana")));
+        check(
+            "ana:mail",
+            &["wheel", "77", "77"],
+            Ok((1000, 12, &[10, 77], "/home/ana")),
+        );
     }
 
     #[test]
     fn nobody() {
-        check("eve", &[], Err("unable to find user eve: no matching entries in passwd file"));
-        check("ana:eve", &[], Err("unable to find group eve: no matching entries in group file"));
-        check("ana", &["eve"], Err("unable to find group eve: no matching entries in group file"));
-        check("2147483648", &[], Err("uids and gids must be in range 0-2147483647"));
-        check("99999999999999", &[], Err("uids and gids must be in range 0-2147483647"));
-        check("-1", &[], Err("unable to find user -1: no matching entries in passwd file"));
-        check("broken", &[], Err("unable to find user broken: no matching entries in passwd file"));
+        check(
+            "eve",
+            &[],
+            Err("unable to find user eve: no matching entries in passwd file"),
+        );
+        check(
+            "ana:eve",
+            &[],
+            Err("unable to find group eve: no matching entries in group file"),
+        );
+        check(
+            "ana",
+            &["eve"],
+            Err("unable to find group eve: no matching entries in group file"),
+        );
+        check(
+            "2147483648",
+            &[],
+            Err("uids and gids must be in range 0-2147483647"),
+        );
+        check(
+            "99999999999999",
+            &[],
+            Err("uids and gids must be in range 0-2147483647"),
+        );
+        check(
+            "-1",
+            &[],
+            Err("unable to find user -1: no matching entries in passwd file"),
+        );
+        check(
+            "broken",
+            &[],
+            Err("unable to find user broken: no matching entries in passwd file"),
+        );
     }
 
     #[test]

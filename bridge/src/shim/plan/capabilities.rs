@@ -54,7 +54,10 @@ struct Names {
 
 impl Names {
     fn parse(names: &[String]) -> Result<Self, Failure> {
-        let mut parsed = Self { all: false, single: CapsHashSet::new() };
+        let mut parsed = Self {
+            all: false,
+            single: CapsHashSet::new(),
+        };
         for name in names {
             let upper = name.to_ascii_uppercase();
             match upper.strip_prefix("CAP_").unwrap_or(&upper) {

@@ -92,14 +92,18 @@ fn cpu_quota(asked: &Resources) -> Result<Option<(u64, u64)>, Failure> {
     let period = match asked.cpu_period_us {
         0 => CPU_PERIOD_US_DEFAULT,
         1_000..=1_000_000 => asked.cpu_period_us,
-        _ => return Err(Failure::invalid("CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)")),
+        _ => {
+            return Err(Failure::invalid(
+                "CPU cfs period can not be less than 1ms (i.e. 1000) or larger than 1s (i.e. 1000000)",
+            ));
+        }
     };
     let quota = u64::try_from(asked.cpu_quota_us).ok().filter(|&quota| quota > 0);
     match (asked.nano_cpus, quota) {
         (0, None) => Ok(None),
-        (0, Some(quota)) if quota < 1000 => {
-            Err(Failure::invalid("CPU cfs quota can not be less than 1ms (i.e. 1000)"))
-        }
+        (0, Some(quota)) if quota < 1000 => Err(Failure::invalid(
+            "CPU cfs quota can not be less than 1ms (i.e. 1000)",
+        )),
         (0, Some(quota)) => Ok(Some((quota, period))),
         (_, Some(_)) => Err(Failure::invalid(
             "Conflicting options: Nano CPUs and CPU Quota cannot both be set",
@@ -112,10 +116,15 @@ fn cpu_quota(asked: &Resources) -> Result<Option<(u64, u64)>, Failure> {
 }
 
 fn cpuset(text: &str) -> Result<String, Failure> {
-    if text.bytes().all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'-')) {
+    if text
+        .bytes()
+        .all(|byte| byte.is_ascii_digit() || matches!(byte, b',' | b'-'))
+    {
         Ok(text.to_owned())
     } else {
-        Err(Failure::invalid(format_args!("invalid value {text:?} for a set of processors or memory nodes")))
+        Err(Failure::invalid(format_args!(
+            "invalid value {text:?} for a set of processors or memory nodes"
+        )))
     }
 }
 
@@ -141,10 +150,16 @@ pub fn rlimits(asked: &[Ulimit]) -> Result<Vec<(Resource, u64, u64)>, Failure> {
     asked
         .iter()
         .map(|Ulimit { name, soft, hard }| {
-            let resource =
-                resource(name).ok_or_else(|| Failure::invalid(format_args!("invalid ulimit type: {name}")))?;
+            let resource = resource(name)
+                .ok_or_else(|| Failure::invalid(format_args!("invalid ulimit type: {name}")))?;
             // -1, and nothing else below zero, means no limit, which the kernel writes as the greatest number.
-            let value = |limit: i64| if limit == -1 { Some(u64::MAX) } else { u64::try_from(limit).ok() };
+            let value = |limit: i64| {
+                if limit == -1 {
+                    Some(u64::MAX)
+                } else {
+                    u64::try_from(limit).ok()
+                }
+            };
             match (value(*soft), value(*hard)) {
                 (Some(soft), Some(hard)) if soft <= hard => Ok((resource, soft, hard)),
                 _ => Err(Failure::invalid(format_args!(

@@ -142,7 +142,9 @@ impl Plan {
             NetworkMode::Host => NetworkPlan::Host,
             NetworkMode::Default | NetworkMode::None | NetworkMode::Bridge => NetworkPlan::Own,
             NetworkMode::Unknown(number) => {
-                return Err(Failure::unsupported(format_args!("unknown network mode {number}")));
+                return Err(Failure::unsupported(format_args!(
+                    "unknown network mode {number}"
+                )));
             }
         };
         let hostname = match (spec.hostname.as_str(), network) {
@@ -175,7 +177,11 @@ fn files(spec: &Spec) -> Result<FilesPlan, Failure> {
     Ok(FilesPlan {
         read_only_root: security.read_only_rootfs,
         exposure: exposure(security)?,
-        shm_bytes: if spec.shm_bytes == 0 { SHM_BYTES_DEFAULT } else { spec.shm_bytes },
+        shm_bytes: if spec.shm_bytes == 0 {
+            SHM_BYTES_DEFAULT
+        } else {
+            spec.shm_bytes
+        },
         mounts: mounts::plan(&spec.mounts)?,
         devices: mounts::devices(&security.devices)?,
     })
@@ -241,7 +247,10 @@ fn environment(asked: &[String], hostname: Option<&str>, tty: bool) -> Vec<Strin
         let Some((name, _)) = variable.split_once('=') else {
             continue;
         };
-        match env.iter_mut().find(|have| have.split_once('=').is_some_and(|(key, _)| key == name)) {
+        match env
+            .iter_mut()
+            .find(|have| have.split_once('=').is_some_and(|(key, _)| key == name))
+        {
             Some(have) => have.clone_from(variable),
             None => env.push(variable.clone()),
         }

@@ -60,7 +60,11 @@ pub fn devices(asked: &[Device]) -> Result<Vec<DeviceNode>, Failure> {
     asked
         .iter()
         .map(|device| {
-            let target = if device.target.is_empty() { &device.source } else { &device.target };
+            let target = if device.target.is_empty() {
+                &device.source
+            } else {
+                &device.target
+            };
             Ok(DeviceNode {
                 source: absolute(&device.source)?,
                 target: absolute(target)?,
@@ -77,14 +81,18 @@ fn absolute(path: &str) -> Result<String, Failure> {
     if path.starts_with('/') {
         Ok(path.to_owned())
     } else {
-        Err(Failure::invalid(format_args!("invalid mount path: '{path}' mount path must be absolute")))
+        Err(Failure::invalid(format_args!(
+            "invalid mount path: '{path}' mount path must be absolute"
+        )))
     }
 }
 
 fn mount(asked: &Mount) -> Result<MountPlan, Failure> {
     let target = absolute(&asked.target)?;
     if components(&target).next().is_none() {
-        return Err(Failure::invalid("invalid specification: destination can't be '/'"));
+        return Err(Failure::invalid(
+            "invalid specification: destination can't be '/'",
+        ));
     }
     let mut flags = MsFlags::MS_NODEV;
     let source = match asked.kind {
@@ -94,14 +102,25 @@ fn mount(asked: &Mount) -> Result<MountPlan, Failure> {
         },
         MountKind::Tmpfs => {
             flags |= MsFlags::MS_NOSUID | MsFlags::MS_NOEXEC;
-            Source::Memory { options: memory_options(&asked.options, &mut flags)? }
+            Source::Memory {
+                options: memory_options(&asked.options, &mut flags)?,
+            }
         }
         MountKind::Unknown(number) => {
-            return Err(Failure::unsupported(format_args!("unknown kind of mount {number}")));
+            return Err(Failure::unsupported(format_args!(
+                "unknown kind of mount {number}"
+            )));
         }
     };
-    flags.set(MsFlags::MS_RDONLY, asked.read_only || flags.contains(MsFlags::MS_RDONLY));
-    Ok(MountPlan { source, target, flags })
+    flags.set(
+        MsFlags::MS_RDONLY,
+        asked.read_only || flags.contains(MsFlags::MS_RDONLY),
+    );
+    Ok(MountPlan {
+        source,
+        target,
+        flags,
+    })
 }
 
 /// Splits options of a memory file system into flags and what its file system reads itself.
@@ -119,7 +138,11 @@ fn memory_options(asked: &str, flags: &mut MsFlags) -> Result<String, Failure> {
             // What it is anyway, or private mounts, which all are.
             "rw" | "noexec" | "nosuid" | "nodev" | "private" | "rprivate" => {}
             "size" | "mode" | "uid" | "gid" | "nr_inodes" | "nr_blocks" => own.push(option),
-            _ => return Err(Failure::invalid(format_args!("invalid tmpfs option [{option:?}]"))),
+            _ => {
+                return Err(Failure::invalid(format_args!(
+                    "invalid tmpfs option [{option:?}]"
+                )));
+            }
         }
     }
     Ok(own.join(","))

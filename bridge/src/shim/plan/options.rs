@@ -17,7 +17,10 @@ impl SecurityOptions {
     /// # Errors
     /// An option whose protection this runtime cannot give. It is never left out in silence.
     pub fn new(options: &[String]) -> Result<Self, Failure> {
-        let mut parsed = Self { filtered: true, masked: true };
+        let mut parsed = Self {
+            filtered: true,
+            masked: true,
+        };
         for option in options {
             let (key, value) = option.split_once(['=', ':']).unwrap_or((option, ""));
             match (key, value) {

@@ -103,7 +103,11 @@ pub(super) const ALWAYS_HERE: &[i64] = &[
 ];
 
 /// Allowed to every container since kernel 4.8; before, a traced process could slip past its filter.
-pub(super) const TRACING: &[i64] = &[libc::SYS_process_vm_readv, libc::SYS_process_vm_writev, libc::SYS_ptrace];
+pub(super) const TRACING: &[i64] = &[
+    libc::SYS_process_vm_readv,
+    libc::SYS_process_vm_writev,
+    libc::SYS_ptrace,
+];
 
 /// Allowed with a capability.
 #[rustfmt::skip]

@@ -42,14 +42,22 @@ const PERSONALITIES: &[u64] = &[0x0, 0x8, 0x2_0000, 0x2_0008, 0xffff_ffff];
 /// When the list cannot be compiled, which a test rules out for every set of capabilities it tries.
 pub fn programs(capabilities: &CapsHashSet) -> Result<[BpfProgram; 2], Failure> {
     let allowed = allowed(capabilities).map_err(|error: BackendError| {
-        Failure::system(Stage::Filter, "compile", &std::io::Error::other(error.to_string()))
+        Failure::system(
+            Stage::Filter,
+            "compile",
+            &std::io::Error::other(error.to_string()),
+        )
     })?;
     Ok([allowed, unknown_calls(capabilities)])
 }
 
 fn allowed(capabilities: &CapsHashSet) -> Result<BpfProgram, BackendError> {
     let mut rules: BTreeMap<i64, Vec<SeccompRule>> = BTreeMap::new();
-    let tracing = if tracing_is_filtered() { calls::TRACING } else { &[] };
+    let tracing = if tracing_is_filtered() {
+        calls::TRACING
+    } else {
+        &[]
+    };
     for list in [calls::ALWAYS, calls::ALWAYS_UNNAMED, calls::ALWAYS_HERE, tracing] {
         rules.extend(list.iter().map(|&call| (call, Vec::new())));
     }
@@ -60,14 +68,22 @@ fn allowed(capabilities: &CapsHashSet) -> Result<BpfProgram, BackendError> {
     }
     for &value in PERSONALITIES {
         let same = condition(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?;
-        rules.entry(libc::SYS_personality).or_default().push(SeccompRule::new(vec![same])?);
+        rules
+            .entry(libc::SYS_personality)
+            .or_default()
+            .push(SeccompRule::new(vec![same])?);
     }
     // Sockets to the hypervisor are not of any namespace.
     let vsock = u64::from(libc::AF_VSOCK.unsigned_abs());
     let other = condition(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Ne, vsock)?;
     rules.insert(libc::SYS_socket, vec![SeccompRule::new(vec![other])?]);
     if !capabilities.contains(&Capability::CAP_SYS_ADMIN) {
-        let no_namespace = condition(0, SeccompCmpArgLen::Qword, SeccompCmpOp::MaskedEq(NAMESPACE_FLAGS), 0)?;
+        let no_namespace = condition(
+            0,
+            SeccompCmpArgLen::Qword,
+            SeccompCmpOp::MaskedEq(NAMESPACE_FLAGS),
+            0,
+        )?;
         rules.insert(libc::SYS_clone, vec![SeccompRule::new(vec![no_namespace])?]);
     }
     SeccompFilter::new(
@@ -85,7 +101,9 @@ fn tracing_is_filtered() -> bool {
         return false;
     };
     let release = name.release().to_string_lossy();
-    let mut numbers = release.split(|digit: char| !digit.is_ascii_digit()).map(str::parse::<u32>);
+    let mut numbers = release
+        .split(|digit: char| !digit.is_ascii_digit())
+        .map(str::parse::<u32>);
     match (numbers.next(), numbers.next()) {
         (Some(Ok(major)), Some(Ok(minor))) => (major, minor) >= (4, 8),
         _ => false,
@@ -124,7 +142,12 @@ fn unknown_calls(capabilities: &CapsHashSet) -> BpfProgram {
         instruction(AT_LEAST, 1, 0, X32),
         instruction(AT_LEAST, 1, 0, YOUNGER_THAN_LIST),
         instruction(RETURN, 0, 0, libc::SECCOMP_RET_ALLOW),
-        instruction(RETURN, 0, 0, libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs()),
+        instruction(
+            RETURN,
+            0,
+            0,
+            libc::SECCOMP_RET_ERRNO | libc::ENOSYS.unsigned_abs(),
+        ),
     ]
 }
 
