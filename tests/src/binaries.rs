@@ -1,7 +1,7 @@
 //! The two programs.
 
 use std::env;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -39,7 +39,10 @@ pub fn binaries() -> &'static Binaries {
 
 /// Builds both. Cargo itself sees to it that two test programs do not do it at once.
 fn build() -> PathBuf {
-    let workspace = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    // What cargo says now, for a target folder may be shared by several clones.
+    let own =
+        env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let workspace = own.parent().unwrap();
     let mut command = Command::new(env!("CARGO"));
     command.args([
         "build",

@@ -1,6 +1,7 @@
 //! Bridge and socketd together, in a directory of their own.
 
 use std::fs;
+use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -24,8 +25,9 @@ pub const IMAGE: &str = "bb:latest";
 #[derive(Debug)]
 pub struct Pair {
     dir: PathBuf,
-    bridge: Daemon,
-    socketd: Daemon,
+    // Each is none until it runs: what half a pair leaves behind is cleared away like the rest.
+    bridge: Option<Daemon>,
+    socketd: Option<Daemon>,
     addresses: Vec<Address>,
 }
 
@@ -49,15 +51,15 @@ impl Pair {
             nix::unistd::Uid::effective().is_root(),
             "This test starts real containers: run it as root (sudo -E cargo test)."
         );
-        let dir = new_dir();
-        let bridge = spawn_bridge(&dir);
-        let (socketd, addresses) = spawn_socketd(&dir);
-        Self {
-            dir,
-            bridge,
-            socketd,
-            addresses,
-        }
+        let mut pair = Self {
+            dir: new_dir(),
+            bridge: None,
+            socketd: None,
+            addresses: Vec::new(),
+        };
+        spawn_bridge(&pair.dir, &mut pair.bridge);
+        pair.addresses = spawn_socketd(&pair.dir, &mut pair.socketd);
+        pair
     }
 
     /// The state directory.
@@ -66,13 +68,19 @@ impl Pair {
     }
 
     /// The bridge.
+    ///
+    /// # Panics
+    /// Never: a pair that was started has one.
     pub fn bridge(&mut self) -> &mut Daemon {
-        &mut self.bridge
+        self.bridge.as_mut().unwrap()
     }
 
     /// The unprivileged side.
+    ///
+    /// # Panics
+    /// Never: a pair that was started has one.
     pub fn socketd(&mut self) -> &mut Daemon {
-        &mut self.socketd
+        self.socketd.as_mut().unwrap()
     }
 
     /// A client over the unix socket.
@@ -111,7 +119,7 @@ impl Pair {
 
     /// Starts the bridge again after it was ended.
     pub fn restart_bridge(&mut self) {
-        self.bridge = spawn_bridge(&self.dir);
+        spawn_bridge(&self.dir, &mut self.bridge);
         let docker = self.docker();
         // The unprivileged side finds its way back by itself; its first request may still be refused.
         pace::until("socketd finds the bridge again", START_LIMIT, || {
@@ -124,25 +132,17 @@ impl Drop for Pair {
     fn drop(&mut self) {
         let ids = leftovers::container_ids(&self.dir);
         let stopped = down(&self.dir);
-        self.socketd.signal(nix::sys::signal::Signal::SIGTERM);
-        self.bridge.signal(nix::sys::signal::Signal::SIGTERM);
-        self.socketd.wait();
-        self.bridge.wait();
+        let mut log = String::new();
+        for daemon in [&mut self.socketd, &mut self.bridge].into_iter().flatten() {
+            daemon.end();
+            log.push_str(&daemon.log());
+        }
         let left = leftovers::remove(&self.dir, &ids);
         if thread::panicking() {
             // The first failure is the one to read; what the daemons said explains it.
-            let say = |text: &str| std::io::Write::write_all(&mut std::io::stderr(), text.as_bytes());
-            let _ = say(&format!(
-                "bridge:\n{}\nsocketd:\n{}\n",
-                self.bridge.log(),
-                self.socketd.log()
-            ));
+            let _ = std::io::stderr().write_all(log.as_bytes());
         } else {
-            assert!(
-                stopped,
-                "socketd-bridge down failed; the bridge's log:\n{}",
-                self.bridge.log()
-            );
+            assert!(stopped, "socketd-bridge down failed; the daemons' log:\n{log}");
             assert!(left.is_empty(), "left behind:\n{}", left.join("\n"));
         }
     }
@@ -164,18 +164,17 @@ pub fn down(dir: &Path) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-fn spawn_bridge(dir: &Path) -> Daemon {
+fn spawn_bridge(dir: &Path, place: &mut Option<Daemon>) {
     let arguments = ["serve".as_ref(), "--state-dir".as_ref(), dir.as_os_str()];
-    let mut bridge = Daemon::spawn("the bridge", &binaries().bridge, &arguments);
+    let bridge = place.insert(Daemon::spawn("the bridge", &binaries().bridge, &arguments));
     let socket = dir.join("run/bridge/control.sock");
     pace::until("the bridge answers", START_LIMIT, || {
         assert!(!bridge.has_ended(), "the bridge ended:\n{}", bridge.log());
         UnixStream::connect(&socket).ok()
     });
-    bridge
 }
 
-fn spawn_socketd(dir: &Path) -> (Daemon, Vec<Address>) {
+fn spawn_socketd(dir: &Path, place: &mut Option<Daemon>) -> Vec<Address> {
     let unix = format!("unix://{}", dir.join("run/socketd/docker.sock").display());
     let bridge_dir = dir.join("run/bridge");
     let arguments = [
@@ -189,14 +188,14 @@ fn spawn_socketd(dir: &Path) -> (Daemon, Vec<Address>) {
         "--listen".as_ref(),
         "tcp://127.0.0.1:0".as_ref(),
     ];
-    let socketd = Daemon::spawn("socketd", &binaries().socketd, &arguments);
+    let socketd = place.insert(Daemon::spawn("socketd", &binaries().socketd, &arguments));
     let mut addresses = Vec::new();
     // It prints where it listens, a line each, then an empty one.
     loop {
         let line = socketd.line(START_LIMIT);
         let line = line.unwrap_or_else(|| panic!("socketd ended:\n{}", socketd.log()));
         if line.is_empty() {
-            return (socketd, addresses);
+            return addresses;
         }
         addresses.push(line.parse().unwrap());
     }
