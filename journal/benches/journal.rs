@@ -14,6 +14,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
+use journal::record::Kind;
+use journal::scan::{Course, Found, Scan};
+use journal::segment::SegmentHeader;
 use journal::{Journal, Options};
 use wire::record::Value;
 use wire::spec::Pair;
@@ -32,12 +35,12 @@ fn main() {
         PathBuf::from,
     );
     fs::create_dir(&root).unwrap();
-    let one = append(&root.join("one"), 1);
-    let many = append(&root.join("many"), WRITERS);
+    let (one, _) = append(&root.join("one"), 1);
+    let (many, batch) = append(&root.join("many"), WRITERS);
     println!("durable appends, 1 writer:   {one:>9.0}/s");
     println!("durable appends, {WRITERS} writers: {many:>9.0}/s");
     let single = bare_loop(&root.join("bare-1"), 1);
-    let bare = bare_loop(&root.join("bare-64"), WRITERS);
+    let bare = bare_loop(&root.join("bare-many"), batch);
     println!(
         "bare loop, 1 a sync:         {single:>9.0}/s, journal {:.2} of it",
         one / single
@@ -79,8 +82,8 @@ fn options() -> Options {
     }
 }
 
-/// Acknowledged appends a second.
-fn append(dir: &Path, writers: usize) -> f64 {
+/// Acknowledged appends a second, and how many shared a sync on average.
+fn append(dir: &Path, writers: usize) -> (f64, usize) {
     let journal = Journal::open(dir, [1; 32], options()).unwrap().journal;
     let run = |appends: usize| {
         let start = Instant::now();
@@ -96,7 +99,33 @@ fn append(dir: &Path, writers: usize) -> f64 {
         (writers * appends) as f64 / start.elapsed().as_secs_f64()
     };
     run(20);
-    run(APPENDS)
+    let rate = run(APPENDS);
+    drop(journal);
+    (rate, mean_batch(dir))
+}
+
+/// Events by syncs: the first record of a batch is the one that nothing was pending before.
+fn mean_batch(dir: &Path) -> usize {
+    let (mut events, mut batches) = (0, 0);
+    for entry in fs::read_dir(dir).unwrap() {
+        let entry = entry.unwrap();
+        let Some(first) = journal::segment::first_of(entry.file_name().to_str().unwrap()) else {
+            continue;
+        };
+        let bytes = fs::read(entry.path()).unwrap();
+        let header = SegmentHeader::decode(bytes.first_chunk().unwrap()).unwrap();
+        let file = File::open(entry.path()).unwrap();
+        let mut scan = Scan::new(&file, header.seal(), Course::whole(first, bytes.len() as u64));
+        while let Some(found) = scan.step().unwrap() {
+            if let Found::Record(record) = found
+                && record.header.kind == Kind::Event
+            {
+                events += 1;
+                batches += usize::from(record.header.pending == 0);
+            }
+        }
+    }
+    events / batches
 }
 
 /// What a loop without a journal reaches: the bytes of so many records, then one fdatasync.

@@ -7,11 +7,13 @@
 //! - [`record`] and [`segment`]: bytes to values and back;
 //! - [`scan`]: the walk over one segment, from whole record to whole record;
 //! - [`fold`]: what the events say about each container;
-//! - [`Journal`]: one writer thread with one sync for many callers, and readers beside it.
+//! - [`Journal`]: one writer thread with one sync for many callers, and readers beside it;
+//! - [`Archive`]: the same files, only looked at.
 //!
 //! It must not know who writes or reads, what a client may see, or anything of HTTP; it has no
 //! clock of its own for events, no async, no serde and no unsafe.
 
+mod archive;
 mod failure;
 pub mod fold;
 mod index;
@@ -32,6 +34,7 @@ mod width;
 mod window;
 mod writer;
 
+pub use archive::Archive;
 pub use failure::{Act, Failure, OpenError};
 pub use index::Bounds;
 pub use journal::{Journal, Opened};

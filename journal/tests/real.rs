@@ -9,7 +9,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
-use journal::{Journal, OpenError, Opened, Options};
+use journal::{Archive, Journal, OpenError, Opened, Options};
 use wire::{Action, Event, EventKind, Time};
 
 /// A directory that goes when the test ends, however it ends.
@@ -111,4 +111,71 @@ fn callers_at_once_get_one_order_and_then_runs_in_it() {
     let total = CALLERS * APPENDS * 2;
     assert_eq!(*seen.lock().unwrap(), (1..=total).collect::<Vec<_>>());
     assert_eq!(journal.bounds().last_sequence, total);
+}
+
+#[test]
+fn a_journal_is_looked_at_beside_its_writer() {
+    let scratch = Scratch::new("archive");
+    let journal = open(&scratch.0).journal;
+    let events = journal
+        .append(vec![event(5), event(6)], Box::new(|_| {}))
+        .unwrap();
+    let archive = Archive::open(&scratch.0, [1; 32]).unwrap();
+    assert!(archive.report.is_whole());
+    assert_eq!(archive.bounds(), journal.bounds());
+    assert_eq!(archive.past.containers.len(), 2);
+    assert_eq!(archive.read(0, Time::NEVER, 10, 1 << 20).unwrap().events, events);
+    // What comes later is not in it.
+    journal.append(vec![event(7)], Box::new(|_| {})).unwrap();
+    assert_eq!(archive.read(0, Time::NEVER, 10, 1 << 20).unwrap().events, events);
+}
+
+#[test]
+fn a_link_in_the_directory_is_not_followed() {
+    let scratch = Scratch::new("link");
+    let elsewhere = scratch.0.join("elsewhere");
+    let dir = scratch.0.join("journal");
+    drop(
+        open(&dir)
+            .journal
+            .append(vec![event(5)], Box::new(|_| {}))
+            .unwrap(),
+    );
+    let segment = dir.join(journal::segment::name(1));
+    std::fs::rename(&segment, &elsewhere).unwrap();
+    std::os::unix::fs::symlink(&elsewhere, &segment).unwrap();
+    assert!(matches!(
+        Journal::open(&dir, [1; 32], Options::default()),
+        Err(OpenError::Io { segment: 1, .. })
+    ));
+}
+
+/// Idle means idle: no wake-up of the writer, however long nothing is asked.
+/// The number of the system call below is that of x86-64.
+#[cfg(target_arch = "x86_64")]
+#[test]
+fn the_writer_sleeps_without_a_timer() {
+    let scratch = Scratch::new("idle");
+    let journal = open(&scratch.0).journal;
+    journal.append(vec![event(5)], Box::new(|_| {})).unwrap();
+    let asleep = || {
+        std::fs::read_dir("/proc/self/task").unwrap().any(|task| {
+            let task = task.unwrap().path();
+            let read = |name: &str| std::fs::read_to_string(task.join(name)).unwrap_or_default();
+            // 202 is futex; a wait without end has a null pointer for its time.
+            let call = read("syscall");
+            let fields: Vec<_> = call.split_whitespace().collect();
+            read("comm").trim() == "journal"
+                && fields.first() == Some(&"202")
+                && fields.get(4) == Some(&"0x0")
+        })
+    };
+    let deadline = std::time::Instant::now() + std::time::Duration::from_secs(10);
+    while !asleep() {
+        assert!(
+            std::time::Instant::now() < deadline,
+            "the writer is not asleep for good"
+        );
+        std::thread::yield_now();
+    }
 }
