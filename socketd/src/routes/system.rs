@@ -14,7 +14,7 @@ use super::Desk;
 use super::answer::{Answer, failed, json, now};
 use crate::docker::error::Act;
 use crate::docker::query::Query;
-use crate::docker::system;
+use crate::docker::system::{self, Holdings};
 
 const BUILDER_VERSION: HeaderName = HeaderName::from_static("builder-version");
 const SWARM: HeaderName = HeaderName::from_static("swarm");
@@ -72,7 +72,12 @@ async fn disk_usage(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) ->
     let asked = tokio::try_join!(desk.link.disk_usage(), desk.containers.current());
     let (usage, containers) = asked.map_err(|error| failed(&error, Act::Other))?;
     let summaries: Vec<Summary> = containers.summaries().cloned().collect();
-    let images = &containers.images.index;
-    let answer = system::disk_usage(&query, &summaries, &usage.containers, images, now())?;
+    let holdings = Holdings {
+        containers: &summaries,
+        usage: &usage.containers,
+        images: &containers.images.index,
+        networks: &containers.networks,
+    };
+    let answer = system::disk_usage(&query, holdings, now())?;
     json(StatusCode::OK, &answer)
 }
