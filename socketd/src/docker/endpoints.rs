@@ -117,7 +117,7 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/plugins", Served::Fully),
     endpoint("GET", "/plugins/privileges", Served::NotYet),
     endpoint("POST", "/plugins/pull", Served::NotYet),
-    endpoint("GET", "/plugins/{name}/json", Served::NotYet),
+    endpoint("GET", "/plugins/{name}/json", Served::Fully),
     endpoint("DELETE", "/plugins/{name}", Served::NotYet),
     endpoint("POST", "/plugins/{name}/enable", Served::NotYet),
     endpoint("POST", "/plugins/{name}/disable", Served::NotYet),
