@@ -69,7 +69,7 @@ impl Life {
         let acknowledged = self.before(at).map_or(0, |milestone| milestone.acknowledged);
         let deleted = self.after(at).map_or(1, |milestone| milestone.first_retained);
         // A kill leaves the boot as it is, and the last segment may be written further.
-        let boot = if at % 2 == 0 { 2 } else { 99 };
+        let boot = if at.is_multiple_of(2) { 2 } else { 99 };
         let disk = Disk::with(files);
         let opened = open(&disk, boot, options);
         assert_eq!(opened.report.damage, [], "{place}");
