@@ -42,10 +42,10 @@ async fn what_is_asked_is_what_is_ordered() {
     };
     check("POST", "/containers/c/kill?signal=SIGHUP", 204, kill(1)).await;
     check("POST", "/v1.41/containers/c/kill?signal=15", 204, kill(15)).await;
-    let name = of("d");
+    let name = of("other");
     let reference = of("c");
     let rename = Request::Rename(Rename { reference, name });
-    check("POST", "/containers/c/rename?name=d", 204, rename).await;
+    check("POST", "/containers/c/rename?name=other", 204, rename).await;
     let remove = |force| {
         Request::Remove(Remove {
             reference: of("c"),
