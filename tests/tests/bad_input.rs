@@ -163,13 +163,13 @@ fn containers_that_cannot_be_made() {
     let id = docker.create("web", "exit 0");
     check(
         "web",
-        r#"{"Image":"bb"}"#,
+        r#"{"Image":"bb","Cmd":["x"]}"#,
         409,
         &format!("\"/web\" is already in use by container \"{id}\""),
     );
     check(
         "-bad-",
-        r#"{"Image":"bb"}"#,
+        r#"{"Image":"bb","Cmd":["x"]}"#,
         400,
         "Invalid container name (-bad-)",
     );
@@ -179,6 +179,7 @@ fn containers_that_cannot_be_made() {
         404,
         "No such image: nosuch:tag",
     );
+    check("other", r#"{"Image":"bb"}"#, 400, "no command specified");
     check("other", "{}", 400, "");
     check("other", "{not json", 400, "");
     check("other", r#"{"Image":"bb","Cmd":7}"#, 400, "");

@@ -132,8 +132,13 @@ fn filters() {
     );
     check(r#"{"type":["image"]}"#, &[]);
     check(
-        r#"{"image":["bb:latest"],"event":{"kill":true}}"#,
+        r#"{"image":["bb:latest"],"event":["kill"]}"#,
         &["kill one", "kill two"],
+    );
+    // The form of old clients.
+    check(
+        r#"{"container":{"two":true},"event":{"kill":true}}"#,
+        &["kill two"],
     );
     check(r#"{"label":["nobody"]}"#, &[]);
 }

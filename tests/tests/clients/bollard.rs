@@ -125,9 +125,13 @@ async fn a_container_s_life() {
         .await
         .unwrap();
 
+    // The first process does not hear SIGTERM, so SIGKILL follows.
     let mut actions = Vec::new();
     while actions.last().map(String::as_str) != Some("destroy") {
         actions.push(events.next().await.unwrap().unwrap().action.unwrap());
     }
-    assert_eq!(actions, ["create", "start", "kill", "die", "stop", "destroy"]);
+    assert_eq!(
+        actions,
+        ["create", "start", "kill", "kill", "die", "stop", "destroy"]
+    );
 }

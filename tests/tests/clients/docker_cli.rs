@@ -235,7 +235,7 @@ fn run_detached() {
         "created 127"
     );
     assert!(
-        cli.fail(&["run", "-d", "--name", "lost", "bb"])
+        cli.fail(&["run", "-d", "--name", "lost", "bb", "/bin/true"])
             .contains("already in use")
     );
 }
