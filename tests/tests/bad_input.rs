@@ -175,7 +175,7 @@ fn containers_that_cannot_be_made() {
     );
     check(
         "other",
-        r#"{"Image":"nosuch:tag"}"#,
+        r#"{"Image":"nosuch:tag","Cmd":["x"]}"#,
         404,
         "No such image: nosuch:tag",
     );
@@ -185,13 +185,13 @@ fn containers_that_cannot_be_made() {
     check("other", r#"{"Image":"bb","Cmd":7}"#, 400, "");
     check(
         "other",
-        r#"{"Image":"bb","HostConfig":{"Binds":["relative:/x"]}}"#,
+        r#"{"Image":"bb","Cmd":["x"],"HostConfig":{"Binds":["relative:/x"]}}"#,
         400,
         "",
     );
     check(
         "other",
-        r#"{"Image":"bb","HostConfig":{"RestartPolicy":{"Name":"sometimes"}}}"#,
+        r#"{"Image":"bb","Cmd":["x"],"HostConfig":{"RestartPolicy":{"Name":"sometimes"}}}"#,
         400,
         "sometimes",
     );
