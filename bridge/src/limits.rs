@@ -30,8 +30,9 @@ pub(crate) const SUBSCRIBERS_MAX: usize = 2 * SESSIONS_MAX;
 /// Bytes of events in one answer, well below what a frame may hold.
 pub(crate) const EVENT_PAGE_BYTES: usize = 256 * 1024;
 
-/// Containers at once. Stops a runaway client from filling the disk with empty containers.
-pub(crate) const CONTAINERS_MAX: usize = 16 * 1024;
+/// Containers at once. Stops a runaway client from filling the disk with empty containers, and is
+/// what the journal's fold remembers.
+pub(crate) const CONTAINERS_MAX: usize = journal::limits::PAST_CONTAINERS_MAX;
 
 /// Longest container name, in bytes: it is also a host name and part of file names elsewhere.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
