@@ -185,7 +185,7 @@ fn containers_that_cannot_be_made() {
     check("other", r#"{"Image":"bb","Cmd":7}"#, 400, "");
     check(
         "other",
-        r#"{"Image":"bb","Cmd":["x"],"HostConfig":{"Binds":["relative:/x"]}}"#,
+        r#"{"Image":"bb","Cmd":["x"],"HostConfig":{"Binds":["/tmp:relative"]}}"#,
         400,
         "",
     );
