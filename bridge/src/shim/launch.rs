@@ -224,29 +224,29 @@ fn see_through(
         channel,
         mut ends,
     } = born;
-    let started = release(control, directory, groups, pid, &channel);
-    let outcome = match &started {
-        Ok(_) => await_execution(&channel, &mut ends),
-        Err(failure) => Err(failure.clone()),
-    };
-    match (started, outcome) {
-        (Ok(run), Ok(())) => {
-            let report = Report {
-                pid: run.pid,
-                started_ticks: run.started_ticks,
-                started_at: run.started_at,
-                failure: None,
-            };
-            // A bridge that is gone will find the note.
-            let _ = record::send_message(control, &report);
-            Ok((pid, run.started_at, ends))
-        }
-        (_, Err(failure)) | (Err(failure), _) => {
+    let released = release(control, directory, groups, pid, &channel);
+    if released.is_err() {
+        // It would wait for ever.
+        let _ = kill(pid, Signal::SIGKILL);
+    }
+    // A process that has given up by itself makes everything else fail too, and knows why.
+    let run = match await_execution(&channel, &mut ends).and(released) {
+        Ok(run) => run,
+        Err(failure) => {
             let _ = kill(pid, Signal::SIGKILL);
             let _ = nix::sys::wait::waitpid(pid, None);
-            Err(failure)
+            return Err(failure);
         }
-    }
+    };
+    let report = Report {
+        pid: run.pid,
+        started_ticks: run.started_ticks,
+        started_at: run.started_at,
+        failure: None,
+    };
+    // A bridge that is gone will find the note.
+    let _ = record::send_message(control, &report);
+    Ok((pid, run.started_at, ends))
 }
 
 fn release(
@@ -283,8 +283,8 @@ fn await_execution(channel: &OwnedFd, ends: &mut Ends) -> Result<(), Failure> {
         let mut bytes = vec![0; MESSAGE_BYTES_MAX];
         let (length, terminal) = match receive_with_descriptor(channel, &mut bytes) {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-            // It closed with our word unread: it was killed while it waited.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => return Ok(()),
+            // It closed with our word unread. The kernel says so once, before what it had said itself.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
             other => other.map_err(at(Stage::Channel, ""))?,
         };
         if length == 0 {

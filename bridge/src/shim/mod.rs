@@ -54,19 +54,14 @@ pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
     let Ok(control) = detach() else {
         return ExitCode::from(1);
     };
-    match serve(&control, Path::new(&directory)) {
+    match serve(control, Path::new(&directory)) {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let report = Report {
-                failure: Some(failure),
-                ..Report::default()
-            };
-            // A bridge that is gone will look for itself.
-            let _ = record::send_message(&control, &report);
-            ExitCode::from(1)
-        }
+        Err(NotRunning) => ExitCode::from(1),
     }
 }
+
+/// The container does not run, and the bridge has been told why.
+struct NotRunning;
 
 /// Lets go of the bridge but for the control socket: its session, its directory, its streams.
 fn detach() -> std::io::Result<OwnedFd> {
@@ -75,22 +70,37 @@ fn detach() -> std::io::Result<OwnedFd> {
     // The bridge may have made it a leader already; then there is nothing to leave.
     let _ = setsid();
     chdir("/")?;
+    // Executed by descriptor, it would be called by that number.
+    nix::sys::prctl::set_name(c"socketd-shim")?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     Ok(control)
 }
 
-fn serve(control: &OwnedFd, directory: &Path) -> Result<(), Failure> {
-    let order: Order = record::receive_message(control)
-        .map_err(at(Stage::Order, ""))?
-        .ok_or_else(|| Failure::system(Stage::Order, "", &nix::errno::Errno::EPIPE.into()))?;
+fn serve(control: OwnedFd, directory: &Path) -> Result<(), NotRunning> {
     let log = log::Log::open(directory.join(record::file::LOG));
-    let mut running = launch::launch(control, &order, directory)?;
+    let launched = receive_order(&control).and_then(|order| launch::launch(&control, &order, directory));
+    let mut running = launched.map_err(|failure| {
+        let report = Report {
+            failure: Some(failure),
+            ..Report::default()
+        };
+        // A bridge that is gone will look for itself.
+        let _ = record::send_message(&control, &report);
+        NotRunning
+    })?;
+    drop(control);
     let end = watch::until_end(&mut running, log);
     // There is nobody to tell that a note could not be left; the bridge finds none.
     let _ = record::write(directory, record::file::EXIT, &end, record::Durability::Synced);
     // Until here the sign of life was held: whoever sees it go finds the note.
     drop(running);
     Ok(())
+}
+
+fn receive_order(control: &OwnedFd) -> Result<Order, Failure> {
+    record::receive_message(control)
+        .map_err(at(Stage::Order, ""))?
+        .ok_or_else(|| Failure::system(Stage::Order, "", &nix::errno::Errno::EPIPE.into()))
 }
 
 /// Now, by the wall clock.

@@ -234,9 +234,9 @@ pub fn receive_message<T: Value>(socket: impl AsFd) -> io::Result<Option<T>> {
     let mut bytes = vec![0; MESSAGE_BYTES_MAX];
     let length = loop {
         match recv(socket.as_fd().as_raw_fd(), &mut bytes, MsgFlags::empty()) {
-            Err(Errno::EINTR) => {}
-            // A peer that ended with our words unread resets the connection: it is gone.
-            Err(Errno::ECONNRESET) | Ok(0) => return Ok(None),
+            // A peer that ended with our words unread: the kernel says so once, before its own words.
+            Err(Errno::EINTR | Errno::ECONNRESET) => {}
+            Ok(0) => return Ok(None),
             other => break other?,
         }
     };

@@ -190,8 +190,8 @@ impl Scene {
 
     pub(crate) fn try_create(&mut self, spec: Spec) -> Result<ContainerId, RuntimeError> {
         let mut bytes = [0; 32];
-        bytes[..8].copy_from_slice(&unique().to_be_bytes());
-        bytes[8..12].copy_from_slice(&std::process::id().to_be_bytes());
+        bytes[..8].copy_from_slice(&unique().to_le_bytes());
+        bytes[8..12].copy_from_slice(&std::process::id().to_le_bytes());
         let mut container = Container {
             id: ContainerId(bytes),
             name: "test".to_owned(),

@@ -63,6 +63,7 @@ pub(super) fn about(container: &Container, plan: &Plan, layout: &Layout) -> Vec<
 
 fn limits(plan: &Plan, layout: &Layout) -> Vec<String> {
     let (asked, can) = (&plan.group_limits, layout.support());
+    let cpuset = !asked.cpuset_cpus.is_empty() || !asked.cpuset_mems.is_empty();
     [
         (asked.memory_bytes.is_some() && !can.memory, "memory limit"),
         (asked.memory_reservation_bytes.is_some() && !can.memory, "memory soft limit"),
@@ -73,7 +74,7 @@ fn limits(plan: &Plan, layout: &Layout) -> Vec<String> {
         ),
         (asked.cpu_quota_us.is_some() && !can.cpu_quota, "CPU CFS quota"),
         (asked.cpu_shares.is_some() && !can.cpu_shares, "CPU shares"),
-        (!(asked.cpuset_cpus.is_empty() && asked.cpuset_mems.is_empty()) && !can.cpuset, "cpuset"),
+        (cpuset && !can.cpuset, "cpuset"),
         (asked.pids_max.is_some() && !can.pids, "PIDs limit"),
     ]
     .into_iter()

@@ -4,6 +4,7 @@
 //! socket that closes itself when the command is executed: a [`Failure`] before that is the reason
 //! why not; nothing before that means it runs.
 
+use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -58,20 +59,6 @@ pub struct Birth<'a> {
 /// Becomes the command; what comes back is the code to end with.
 #[must_use]
 pub fn run(birth: Birth<'_>) -> u8 {
-    let Ok(channel) = birth.channel.try_clone() else {
-        return FAILED;
-    };
-    match become_command(birth) {
-        Ok(code) => code,
-        Err(failure) => {
-            // Nobody is left to tell when this fails.
-            let _ = record::send_message(&channel, &failure);
-            FAILED
-        }
-    }
-}
-
-fn become_command(birth: Birth<'_>) -> Result<u8, Failure> {
     let Birth {
         plan,
         order,
@@ -80,33 +67,71 @@ fn become_command(birth: Birth<'_>) -> Result<u8, Failure> {
         channel,
         streams,
     } = birth;
+    let mut channel = Some(channel);
+    let outcome =
+        prepare(plan, order, directory, groups).and_then(|()| become_command(plan, &mut channel, streams));
+    match outcome {
+        Ok(code) => code,
+        Err(failure) => {
+            tell(channel.as_ref(), &failure);
+            FAILED
+        }
+    }
+}
+
+/// Sends the reason why not. Nobody is left to be told when this fails.
+fn tell(channel: Option<&OwnedFd>, failure: &Failure) {
+    if let Some(channel) = channel {
+        let _ = record::send_message(channel, failure);
+    }
+}
+
+/// What does not depend on control groups.
+fn prepare(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> Result<(), Failure> {
     // From here on the end of the shim is the end of the container.
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(at(Stage::Channel, "parent death signal"))?;
-    await_release(&channel)?;
     setsid().map_err(at(Stage::Terminal, "session"))?;
-    // A kernel before 4.6 has no such namespace; the container then sees where its groups lie.
-    let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
     name_host(plan)?;
     if plan.network == NetworkPlan::Own {
         interface::loopback_up().map_err(at(Stage::Loopback, "lo"))?;
     }
-    build_root(plan, order, directory, groups)?;
+    build_root(plan, order, directory, groups)
+}
+
+/// The channel is gone when this returns a code: somebody else has become the command.
+fn become_command(
+    plan: &Plan,
+    channel: &mut Option<OwnedFd>,
+    streams: Option<[OwnedFd; 3]>,
+) -> Result<u8, Failure> {
+    let Some(open) = channel.as_ref() else {
+        return Err(Failure::system(
+            Stage::Channel,
+            "",
+            &nix::errno::Errno::EBADF.into(),
+        ));
+    };
+    // Joining control groups makes the shim wait for every processor, longer than all of the above
+    // takes; so the two go on at the same time, and only what depends on the groups comes after.
+    await_release(open)?;
+    // A kernel before 4.6 has no such namespace; the container then sees where its groups lie.
+    let _ = unshare(CloneFlags::CLONE_NEWCGROUP);
     powers::set_limits(&plan.process)?;
     match streams {
         Some(streams) => take_streams(&streams)?,
-        None => open_terminal(&channel)?,
+        None => open_terminal(open)?,
     }
     let users = users::Users::read()?;
     let identity = users.identity(&plan.process.user, &plan.process.groups)?;
-    let execute = |channel: &OwnedFd| match execute(&plan.process, &identity) {
-        Ok(never) => never,
+    let execute = |channel: Option<&OwnedFd>| match execute(&plan.process, &identity) {
+        Ok(never) => match never {},
         Err(failure) => {
-            let _ = record::send_message(channel, &failure);
+            tell(channel, &failure);
             FAILED
         }
     };
     match plan.process.init {
-        Init::Command => Ok(execute(&channel)),
+        Init::Command => Ok(execute(channel.as_ref())),
         Init::Reaper => reaper::run(channel, execute),
     }
 }
@@ -205,7 +230,7 @@ fn open_terminal(channel: &OwnedFd) -> Result<(), Failure> {
 }
 
 /// The rest of the way: working directory, identity, command, filter, command.
-fn execute(plan: &ProcessPlan, identity: &users::Identity) -> Result<u8, Failure> {
+fn execute(plan: &ProcessPlan, identity: &users::Identity) -> Result<Infallible, Failure> {
     chdir(plan.working_dir.as_str()).map_err(at(Stage::WorkingDir, &plan.working_dir))?;
     if plan.streams == Streams::Terminal {
         let _ = nix::unistd::fchown(std::io::stdin().as_fd(), Some(identity.uid), None);

@@ -16,12 +16,16 @@ use crate::sys::process::{self, fork_into};
 ///
 /// # Errors
 /// When there can be no child. Otherwise the code to end with.
-pub(super) fn run(channel: OwnedFd, command: impl FnOnce(&OwnedFd) -> u8) -> Result<u8, Failure> {
+pub(super) fn run(
+    channel: &mut Option<OwnedFd>,
+    command: impl FnOnce(Option<&OwnedFd>) -> u8,
+) -> Result<u8, Failure> {
     // Blocked before the child is there, so that not even its first signal is missed.
     SigSet::all().thread_block().map_err(at(Stage::Reaper, ""))?;
-    let child = fork_into(CloneFlags::empty(), || command(&channel)).map_err(at(Stage::Reaper, ""))?;
+    let child =
+        fork_into(CloneFlags::empty(), || command(channel.as_ref())).map_err(at(Stage::Reaper, ""))?;
     confine()?;
-    drop(channel);
+    *channel = None;
     loop {
         while let Some(ended) = process::reap() {
             if ended.pid == child {
