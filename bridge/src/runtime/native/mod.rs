@@ -29,7 +29,6 @@ use wire::{Container, ContainerId, Image, ImageId};
 
 use super::{Change, Condition, Found, Runtime, RuntimeError, Started};
 use crate::shim::cgroup::{Groups, Layout};
-use crate::shim::init::root::make_skeleton;
 use crate::shim::plan::Plan;
 use crate::shim::record::{self, Order, file};
 use crate::sys::pidfd;
@@ -37,12 +36,14 @@ use crate::tree;
 
 mod folder;
 pub mod images;
+mod places;
 mod program;
 mod starter;
 mod warnings;
 mod watcher;
 
 use images::{Rootfs, Store, StoreOptions};
+use places::Places;
 use watcher::{Watched, Watcher};
 
 /// The name shown to users.
@@ -68,45 +69,6 @@ pub struct NativeRuntime {
     watcher: Mutex<Option<Watcher>>,
 }
 
-/// The directories.
-#[derive(Debug)]
-struct Places {
-    containers: PathBuf,
-    removing: PathBuf,
-    skeleton: PathBuf,
-    mount_point: PathBuf,
-    lower_mount_point: PathBuf,
-    /// Everything of ours, two levels up, hidden from containers of the machine's own root.
-    state_dir: PathBuf,
-}
-
-impl Places {
-    fn make(dir: &Path) -> io::Result<Self> {
-        let places = Self {
-            containers: dir.join("containers"),
-            removing: dir.join("removing"),
-            skeleton: dir.join("skeleton"),
-            mount_point: dir.join("mount"),
-            lower_mount_point: dir.join("mount-lower"),
-            state_dir: dir.ancestors().nth(2).unwrap_or(dir).to_owned(),
-        };
-        for place in [
-            &places.containers,
-            &places.removing,
-            &places.skeleton,
-            &places.mount_point,
-            &places.lower_mount_point,
-        ] {
-            folder::make_private_directory(place)?;
-        }
-        make_skeleton(&places.skeleton)?;
-        // Above it stands a directory that only root enters; inside a container it is `/`.
-        use std::os::unix::fs::PermissionsExt;
-        fs::set_permissions(&places.skeleton, fs::Permissions::from_mode(0o755))?;
-        Ok(places)
-    }
-}
-
 impl NativeRuntime {
     /// Opens what is in `dir`, which exists, is absolute, and only root can enter.
     ///
@@ -114,7 +76,9 @@ impl NativeRuntime {
     /// What the operating system said; what the image store said.
     pub fn open(dir: &Path, options: NativeOptions) -> Result<Self, RuntimeError> {
         let places = Places::make(dir).map_err(RuntimeError::system("make the runtime's directories"))?;
-        remove_leftovers(&places.removing).map_err(RuntimeError::system("remove what was being removed"))?;
+        places
+            .remove_leftovers()
+            .map_err(RuntimeError::system("remove what was being removed"))?;
         Ok(Self {
             program: program::Program::open(&options.shim, &dir.join("shim"))
                 .map_err(RuntimeError::system("open the shim's program"))?,
@@ -258,19 +222,6 @@ impl NativeRuntime {
             state_dir: text(&self.places.state_dir)?,
         })
     }
-}
-
-/// Removes what an earlier bridge had begun to remove. What cannot be removed now does not keep the
-/// others from being served.
-fn remove_leftovers(removing: &Path) -> io::Result<()> {
-    let handle = File::open(removing)?;
-    for entry in fs::read_dir(removing)? {
-        let entry = entry?;
-        if let Err(error) = tree::remove(handle.as_fd(), &entry.file_name()) {
-            tracing::warn!(entry = %entry.path().display(), %error, "a removed container's files stay");
-        }
-    }
-    Ok(())
 }
 
 impl Runtime for NativeRuntime {
