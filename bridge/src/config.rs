@@ -9,7 +9,7 @@ const STATE_DIR: &str = "/var/lib/socketd";
 
 /// The user and group that `socketd` runs as: a number that no distribution gives to anybody,
 /// so that no other process shares it. Needs no entry in /etc/passwd.
-const FRONT_ID: u32 = 62375;
+const FRONT_ID: u32 = 60750;
 
 /// socketd-bridge: the root side of socketd.
 #[derive(Debug, Parser)]

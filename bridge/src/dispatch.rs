@@ -14,6 +14,7 @@ use wire::request::{Nothing, PollEvents, Subscribe, Versions, Wait, WaitConditio
 use wire::response::{Capabilities, Containers, Events, Exited, Images, Lagged, Subscribed, Usage};
 use wire::{Action, Event, EventKind, Opcode, Refusal, RefusalCode, Request, Response, State, Status, Time};
 
+use crate::gate::Door;
 use crate::limits::EVENT_PAGE_BYTES;
 use crate::publish::Subscription;
 use crate::session::{Answer, End};
@@ -23,6 +24,7 @@ use crate::{Bridge, gate};
 /// Does what is asked and answers it.
 pub(crate) fn answer(
     bridge: &Bridge,
+    door: Door,
     request: Request,
     descriptors: Vec<OwnedFd>,
     answer: &mut Answer<'_>,
@@ -31,7 +33,7 @@ pub(crate) fn answer(
     let done = |outcome: Result<(), Refusal>| outcome.map(|()| Response::Done(Nothing {}));
     let outcome = match request {
         Request::Ping(_) => Ok(Response::Pong(Nothing {})),
-        Request::Capabilities(versions) => Ok(Response::Capabilities(capabilities(versions))),
+        Request::Capabilities(versions) => Ok(Response::Capabilities(capabilities(door, versions))),
         Request::Info(_) => Ok(Response::Info(Box::new(bridge.info()))),
         Request::ListContainers(newer) => return list_containers(bridge, newer.than, answer),
         Request::ListImages(newer) => return list_images(bridge, newer.than, answer),
@@ -62,15 +64,18 @@ pub(crate) fn answer(
     answer.finish(outcome)
 }
 
-fn capabilities(versions: Versions) -> Capabilities {
+fn capabilities(door: Door, versions: Versions) -> Capabilities {
     let spoken = u16::from(frame::VERSION);
     let common = (versions.min..=versions.max).contains(&spoken);
-    let opcodes = Opcode::ALL.iter().map(|opcode| opcode.number());
+    let numbers = |known: fn(Door, Opcode) -> bool| {
+        let opcodes = Opcode::ALL.iter().copied().filter(|opcode| known(door, *opcode));
+        opcodes.map(Opcode::number).collect()
+    };
     Capabilities {
         version: if common { spoken } else { 0 },
         bridge_version: env!("CARGO_PKG_VERSION").to_owned(),
-        opcodes: opcodes.collect(),
-        permitted: gate::TABLE.iter().map(|(opcode, _)| opcode.number()).collect(),
+        opcodes: numbers(|_, _| true),
+        permitted: numbers(gate::permits),
     }
 }
 
@@ -259,6 +264,13 @@ fn subscribe(bridge: &Bridge, ask: &Subscribe, answer: &mut Answer<'_>) -> Resul
 /// Says at once that the wait has begun, then how it ended.
 fn wait_for(bridge: &Bridge, wait: &Wait, answer: &mut Answer<'_>) -> Result<(), End> {
     let inventory = bridge.supervisor.inventory();
+    if let WaitCondition::Unknown(number) = wait.condition {
+        let refusal = Refusal::because(
+            RefusalCode::InvalidSpec,
+            format!("unknown wait condition {number}"),
+        );
+        return answer.finish(Err(refusal));
+    }
     let begun = bridge
         .supervisor
         .ledger()
@@ -309,9 +321,9 @@ fn wait_for(bridge: &Bridge, wait: &Wait, answer: &mut Answer<'_>) -> Result<(),
 fn is_over(condition: WaitCondition, first: &State, now: &State) -> bool {
     let ended = !is_up(now) && now.status != Status::Restarting;
     match condition {
-        WaitCondition::NotRunning | WaitCondition::Unknown(_) => ended,
+        WaitCondition::NotRunning => ended,
         WaitCondition::NextExit => ended && now.finished_at != first.finished_at,
-        WaitCondition::Removed => false,
+        WaitCondition::Removed | WaitCondition::Unknown(_) => false,
     }
 }
 

@@ -7,11 +7,12 @@ use std::thread;
 
 use nix::sys::statfs::{self, FsType};
 use nix::sys::utsname::uname;
-use wire::info::LimitSupport;
 use wire::{ImageId, Info};
 
 use crate::clock;
 use crate::config::Layout;
+use crate::shim::cgroup;
+use crate::sys::filter;
 
 /// The host's id: made once, kept for ever.
 pub(crate) fn id(path: &Path) -> io::Result<[u8; 32]> {
@@ -36,7 +37,7 @@ pub(crate) fn id(path: &Path) -> io::Result<[u8; 32]> {
 }
 
 /// Everything about host and bridge that does not change while the bridge runs.
-pub(crate) fn facts(layout: &Layout, id: [u8; 32], runtimes: Vec<String>) -> Info {
+pub(crate) fn facts(layout: &Layout, id: [u8; 32], runtimes: Vec<String>, groups: &cgroup::Layout) -> Info {
     let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let uname = uname().ok();
     let part = |part: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
@@ -45,7 +46,6 @@ pub(crate) fn facts(layout: &Layout, id: [u8; 32], runtimes: Vec<String>) -> Inf
             .map(|uname| part(uname).to_string_lossy().into_owned())
             .unwrap_or_default()
     };
-    let cgroups = Cgroups::find();
     Info {
         host_id: ImageId(id).to_string(),
         hostname: part(|uname| uname.nodename()),
@@ -62,10 +62,10 @@ pub(crate) fn facts(layout: &Layout, id: [u8; 32], runtimes: Vec<String>) -> Inf
         started_at: clock::now(),
         state_dir: layout.root().to_string_lossy().into_owned(),
         runtimes,
-        cgroup_version: cgroups.version(),
+        cgroup_version: groups.version().to_owned(),
         backing_filesystem: filesystem(layout.root()),
-        limits: cgroups.limits(),
-        seccomp: Path::new("/proc/sys/kernel/seccomp/actions_avail").exists(),
+        limits: groups.support(),
+        seccomp: filter::is_known(),
         ipv4_forwarding: fs::read_to_string("/proc/sys/net/ipv4/ip_forward")
             .is_ok_and(|text| text.trim() == "1"),
         ..Info::default()
@@ -107,71 +107,4 @@ fn filesystem(path: &Path) -> String {
         _ => "",
     };
     name.to_owned()
-}
-
-/// Which control groups the kernel has mounted.
-struct Cgroups {
-    /// Controllers of version 1.
-    legacy: Vec<String>,
-    /// Controllers of version 2; none where it is not mounted.
-    unified: Option<Vec<String>>,
-}
-
-impl Cgroups {
-    fn find() -> Self {
-        let mounts = fs::read_to_string("/proc/self/mounts").unwrap_or_default();
-        let mut found = Self {
-            legacy: Vec::new(),
-            unified: None,
-        };
-        for line in mounts.lines() {
-            let mut fields = line.split(' ').skip(1);
-            let (Some(target), Some(kind), Some(options)) = (fields.next(), fields.next(), fields.next())
-            else {
-                continue;
-            };
-            match kind {
-                "cgroup" => found.legacy.extend(options.split(',').map(str::to_owned)),
-                "cgroup2" => {
-                    let controllers = fs::read_to_string(Path::new(target).join("cgroup.controllers"));
-                    let controllers = controllers.unwrap_or_default();
-                    found.unified = Some(controllers.split_whitespace().map(str::to_owned).collect());
-                }
-                _ => {}
-            }
-        }
-        found
-    }
-
-    fn has(&self, controller: &str) -> bool {
-        let listed = |list: &Vec<String>| list.iter().any(|name| name == controller);
-        listed(&self.legacy) || self.unified.as_ref().is_some_and(listed)
-    }
-
-    /// `1` where any limit is held by version 1, as on a hybrid system.
-    fn version(&self) -> String {
-        let legacy = ["memory", "cpu", "pids"]
-            .iter()
-            .any(|name| self.legacy.iter().any(|have| have == name));
-        match (legacy, &self.unified) {
-            (true, _) => "1".to_owned(),
-            (false, Some(_)) => "2".to_owned(),
-            (false, None) => String::new(),
-        }
-    }
-
-    fn limits(&self) -> LimitSupport {
-        let memory = self.has("memory");
-        let v1 = self.version() == "1";
-        let swap = Path::new("/sys/fs/cgroup/memory/memory.memsw.limit_in_bytes").exists();
-        LimitSupport {
-            memory,
-            swap: memory && (!v1 || swap),
-            cpu_quota: self.has("cpu"),
-            cpu_shares: self.has("cpu"),
-            cpuset: self.has("cpuset"),
-            pids: self.has("pids"),
-            oom_kill_disable: memory && v1,
-        }
-    }
 }

@@ -11,7 +11,7 @@ use wire::limits::REQUEST_BYTES_MAX;
 use wire::{Header, Invalid};
 
 use crate::limits::{DESCRIPTORS_MAX, FRAME_TIMEOUT, INBOX_BYTES};
-use crate::sys::passed;
+use crate::sys::descriptors;
 
 /// Why no frame can be had.
 #[derive(Debug)]
@@ -89,7 +89,7 @@ impl Inbox {
                 }
             }
             let room = self.buffer.get_mut(self.filled..).unwrap_or_default();
-            match passed::receive(stream, room, &mut self.descriptors)? {
+            match descriptors::receive(stream, room, &mut self.descriptors)? {
                 0 if self.filled == 0 => return Ok(None),
                 0 => return Err(Broken::Invalid(Invalid::Truncated)),
                 count => self.filled += count,
@@ -223,10 +223,11 @@ mod tests {
             let (mut peer, stream) = pair();
             peer.write_all(&bad).expect("sent");
             drop(peer);
-            match Inbox::new().next(&stream) {
-                Err(Broken::Invalid(invalid)) => assert_eq!(invalid, expected),
-                other => panic!("{expected:?}: {other:?}"),
-            }
+            let outcome = Inbox::new().next(&stream);
+            assert!(
+                matches!(outcome, Err(Broken::Invalid(invalid)) if invalid == expected),
+                "{expected:?}"
+            );
         }
     }
 }

@@ -102,7 +102,9 @@ pub(crate) fn prepare(common: &Common) -> Result<Layout, StartError> {
     if !Uid::effective().is_root() {
         return Err(StartError::NotRoot);
     }
-    umask(Mode::from_bits_truncate(0o077));
+    // What is private lies below a directory that only root enters. What a container shows to its
+    // own users must not depend on who started the bridge.
+    umask(Mode::from_bits_truncate(0o022));
     directory(&common.state_dir, 0o711)?;
     let root = fs::canonicalize(&common.state_dir)
         .map_err(|error| StartError::File(common.state_dir.clone(), error))?;
@@ -126,10 +128,11 @@ pub(crate) fn start(common: &Common, layout: &Layout, demo: bool) -> Result<(Arc
         shim: PathBuf::from(SELF),
     };
     let native = NativeRuntime::open(&layout.native(), options).map_err(StartError::Runtime)?;
-    let runtimes = Registry::new(vec![Arc::new(native)]);
+    let native = Arc::new(native);
+    let runtimes = Registry::new(vec![Arc::<NativeRuntime>::clone(&native)]);
     let supervisor = Supervisor::begin(&layout.journal(), host_id, journal::Options::default(), runtimes)
         .map_err(StartError::Begin)?;
-    let facts = host::facts(layout, host_id, supervisor.runtime_names());
+    let facts = host::facts(layout, host_id, supervisor.runtime_names(), native.groups());
     let gate = Gate {
         front_uid: common.front_uid,
     };

@@ -86,7 +86,7 @@ pub(crate) fn serve(stream: &UnixStream, door: Door, bridge: &Bridge) -> Result<
         };
         let descriptors = std::mem::take(&mut arrived.descriptors);
         match understand(door, arrived.header, inbox.payload(&arrived)) {
-            Ok(request) => dispatch::answer(bridge, request, descriptors, &mut answer)?,
+            Ok(request) => dispatch::answer(bridge, door, request, descriptors, &mut answer)?,
             Err(refusal) => {
                 let garbled = refusal.code == RefusalCode::Malformed;
                 answer.finish(Err(refusal))?;

@@ -18,7 +18,7 @@ use nix::unistd::{Gid, Uid, geteuid, getresgid, getresuid, setgroups, setresgid,
 use crate::config::Group;
 
 /// The number used when nothing else is asked for.
-const DEFAULT_ID: u32 = 62_375;
+const DEFAULT_ID: u32 = 60_750;
 
 /// Who to become.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -239,7 +239,7 @@ mod tests {
 
     #[test]
     fn identities() {
-        check("62375", Ok("62375:62375"));
+        check("60750", Ok("60750:60750"));
         check("1000:50", Ok("1000:50"));
         check("0", Err(IdentityError::Reserved));
         check("5:0", Err(IdentityError::Reserved));

@@ -56,8 +56,10 @@ impl Fake {
     pub(crate) fn end_at(&self, id: &ContainerId, exit: Exit, finished_at: Time) {
         let mut script = hold(&self.script);
         let found = script.containers.get_mut(id).expect("the container exists");
-        let Condition::Running { started_at, .. } = found.condition else {
-            panic!("it does not run")
+        let started_at = match found.condition {
+            Condition::Running { started_at, .. } => started_at,
+            // It ended by itself before a signal reached it.
+            Condition::Created | Condition::Exited { .. } => return,
         };
         found.condition = Condition::Exited {
             exit: exit.clone(),

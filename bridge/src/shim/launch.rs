@@ -22,7 +22,7 @@ use super::init::{self, Birth};
 use super::plan::{NetworkPlan, Plan, Streams};
 use super::record::{self, Durability, End, Order, Report, Run, file};
 use super::{TERMINAL_FOLLOWS, generated, now};
-use crate::sys::descriptors::receive_with_descriptor;
+use crate::sys::descriptors;
 use crate::sys::{pidfd, process};
 
 /// Longest message of a first process, in bytes: a failure's two texts fit.
@@ -281,8 +281,8 @@ fn release(
 fn await_execution(channel: &OwnedFd, ends: &mut Ends) -> Result<(), Failure> {
     loop {
         let mut bytes = vec![0; MESSAGE_BYTES_MAX];
-        let (length, terminal) = match receive_with_descriptor(channel, &mut bytes) {
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+        let mut terminal = Vec::new();
+        let length = match descriptors::receive(channel, &mut bytes, &mut terminal) {
             // It closed with our word unread. The kernel says so once, before what it had said itself.
             Err(error) if error.kind() == io::ErrorKind::ConnectionReset => continue,
             other => other.map_err(at(Stage::Channel, ""))?,
@@ -290,7 +290,7 @@ fn await_execution(channel: &OwnedFd, ends: &mut Ends) -> Result<(), Failure> {
         if length == 0 {
             return Ok(());
         }
-        match (bytes.get(..length).unwrap_or_default(), terminal) {
+        match (bytes.get(..length).unwrap_or_default(), terminal.pop()) {
             (TERMINAL_FOLLOWS, Some(master)) => ends.output = Some(master),
             (failure, _) => {
                 return Err(Failure::decode(failure, Unknown::Refuse).unwrap_or_else(|_| {

@@ -144,6 +144,13 @@ fn settle_end(
         return ended(container, before.exit.clone().unwrap_or(exit), before.finished_at);
     }
     if !same_run {
+        if started_at < before.started_at {
+            // A power loss brought the note of an earlier run back: of the last one nothing is known.
+            return match &before.exit {
+                Some(exit) if !before.running => ended(container, exit.clone(), before.finished_at),
+                _ => lost(container, told),
+            };
+        }
         if before.running {
             lost(container, told);
         }

@@ -472,6 +472,21 @@ fn an_end_that_nobody_saw_is_marked() {
 }
 
 #[test]
+fn the_note_of_an_earlier_run_says_nothing_of_the_last() {
+    let (supervisor, id, _place) = after_a_restart("web", |fake, _| {
+        let mut found = fake.found().remove(0);
+        found.condition = Condition::Exited {
+            exit: code(4),
+            started_at: Time(1_000),
+            finished_at: Time(2_000),
+        };
+        fake.put(found);
+    });
+    assert_eq!(state(&supervisor, &id).exit.map(|exit| exit.unknown), Some(true));
+    assert_eq!(actions(&supervisor), [Action::Create, Action::Start, Action::Die]);
+}
+
+#[test]
 fn one_that_vanished_is_recorded_as_gone() {
     let (supervisor, id, _place) = after_a_restart("web", |fake, id| fake.remove(id).expect("removed"));
     assert!(supervisor.inventory().with(&id, |_| ()).is_err());

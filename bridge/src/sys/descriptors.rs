@@ -2,9 +2,10 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use nix::errno::Errno;
 use nix::libc;
 use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg};
 
@@ -43,31 +44,28 @@ pub(crate) fn irrevocably_close_inherited() {
     }
 }
 
-/// Takes one message with at most one descriptor off a socket: its bytes into `buffer`, their
-/// number, and the descriptor, which closes on execution and belongs to the caller alone.
+/// Reads what is there on a socket into `buffer`, and adds the descriptors that came with it to
+/// `descriptors`. Each closes on execution and belongs to the caller alone. There is room for two:
+/// nobody here expects more than one, and a second must be seen to be refused. The kernel closes the rest.
 ///
 /// # Errors
-/// What the kernel said.
-pub fn receive_with_descriptor(socket: &OwnedFd, buffer: &mut [u8]) -> io::Result<(usize, Option<OwnedFd>)> {
-    let mut space = nix::cmsg_space!([RawFd; 1]);
+/// What the kernel said; the end of a read timeout is `WouldBlock`.
+pub fn receive(socket: &impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut space = nix::cmsg_space!([RawFd; 2]);
     let mut buffers = [io::IoSliceMut::new(buffer)];
-    let message = recvmsg::<()>(
-        socket.as_raw_fd(),
-        &mut buffers,
-        Some(&mut space),
-        MsgFlags::MSG_CMSG_CLOEXEC,
-    )?;
-    let mut received = Vec::new();
+    let socket = socket.as_fd().as_raw_fd();
+    let message = loop {
+        match recvmsg::<()>(socket, &mut buffers, Some(&mut space), MsgFlags::MSG_CMSG_CLOEXEC) {
+            Err(Errno::EINTR) => {}
+            received => break received?,
+        }
+    };
     for control in message.cmsgs()? {
-        if let ControlMessageOwned::ScmRights(descriptors) = control {
+        if let ControlMessageOwned::ScmRights(received) = control {
             // SAFETY: the kernel has just put these descriptors into this process for this message,
             // which nobody else has seen; each becomes the property of exactly one OwnedFd.
-            received.extend(
-                descriptors
-                    .into_iter()
-                    .map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }),
-            );
+            descriptors.extend(received.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
         }
     }
-    Ok((message.bytes, received.pop()))
+    Ok(message.bytes)
 }

@@ -8,7 +8,6 @@
 pub mod descriptors;
 pub mod filter;
 pub mod interface;
-pub(crate) mod passed;
 pub mod pidfd;
 pub mod process;
 pub mod terminal;

@@ -121,8 +121,8 @@ fn root_is_given_up_for_good() {
         let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.split_whitespace().collect::<Vec<_>>().join(" ")
     };
-    assert_eq!(field("Uid:"), "62375 62375 62375 62375");
-    assert_eq!(field("Gid:"), "62375 62375 62375 62375");
+    assert_eq!(field("Uid:"), "60750 60750 60750 60750");
+    assert_eq!(field("Gid:"), "60750 60750 60750 60750");
     assert_eq!(field("Groups:"), "4711");
     for set in ["CapInh:", "CapPrm:", "CapEff:", "CapBnd:", "CapAmb:"] {
         assert_eq!(field(set), "0000000000000000", "{set}");
@@ -136,10 +136,10 @@ fn root_is_given_up_for_good() {
     assert!(file.file_type().is_socket());
     assert_eq!(
         (file.uid(), file.gid(), file.mode() & 0o777),
-        (62375, 4711, 0o660)
+        (60750, 4711, 0o660)
     );
     let dir = fs::metadata(socket.parent().unwrap()).unwrap();
-    assert_eq!((dir.uid(), dir.mode() & 0o777), (62375, 0o755));
+    assert_eq!((dir.uid(), dir.mode() & 0o777), (60750, 0o755));
 
     assert!(ping(&mut UnixStream::connect(&socket).unwrap()).ends_with("OK"));
     let address = tcp.strip_prefix("tcp://").unwrap();
