@@ -1,9 +1,10 @@
 //! A container's life through Docker's API, on the real pair.
 
 use std::fs;
+use std::time::Duration;
 
 use harness::pair::IMAGE;
-use harness::{Docker, Pair};
+use harness::{Docker, Pair, pace};
 use serde_json::{Value, json};
 
 /// Ends with 3 when asked to.
@@ -95,12 +96,18 @@ fn signals_reach_the_first_process() {
         "polite",
         "trap 'exit 11' USR1; while :; do sleep 1000 & wait; done",
     );
-    docker.post("/containers/polite/kill?signal=SIGUSR1").expect(204);
-    assert_eq!(docker.wait("polite"), 11);
-
+    // A first process that has not set its trap yet does not get the signal at all.
+    let insist = |signal: &str| {
+        let ended = || {
+            docker.post(&format!("/containers/polite/kill?signal={signal}"));
+            (docker.inspect("polite")["State"]["Running"] == false).then_some(())
+        };
+        pace::until("the trap", Duration::from_secs(20), ended);
+        assert_eq!(docker.wait("polite"), 11);
+    };
+    insist("SIGUSR1");
     docker.start("polite");
-    docker.post("/containers/polite/kill?signal=10").expect(204);
-    assert_eq!(docker.wait("polite"), 11);
+    insist("10");
 
     docker.run("deaf", DEAF);
     docker.post("/containers/deaf/stop?t=0").expect(204);
