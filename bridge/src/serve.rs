@@ -11,7 +11,7 @@ use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::Uid;
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 
 use crate::config::{Common, Layout, LogFormat, Serve};
 use crate::gate::{Door, Gate};
@@ -52,11 +52,14 @@ impl fmt::Display for StartError {
 
 impl std::error::Error for StartError {}
 
-/// Writes the log to standard error: for people, or as JSON. `SOCKETD_LOG` chooses what is said.
+/// Writes the log to standard error: for people, or as JSON. `SOCKETD_LOG` may ask for more or
+/// less than `info`: off, error, warn, debug, trace.
 pub fn begin_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("SOCKETD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
+    let asked = std::env::var("SOCKETD_LOG")
+        .ok()
+        .and_then(|word| word.parse().ok());
     let log = tracing_subscriber::fmt()
-        .with_env_filter(filter)
+        .with_max_level(asked.unwrap_or(LevelFilter::INFO))
         .with_writer(io::stderr);
     match format {
         LogFormat::Json => log.json().flatten_event(true).init(),

@@ -5,7 +5,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use socketd::config::{Cli, Command, LogFormat};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
 fn main() -> ExitCode {
@@ -20,10 +20,15 @@ fn main() -> ExitCode {
     }
 }
 
-/// The log goes to standard error. `SOCKETD_LOG` may ask for more or less than `info`.
+/// The log goes to standard error. `SOCKETD_LOG` may ask for more or less than `info`:
+/// off, error, warn, debug, trace.
 fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_env("SOCKETD_LOG").unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let asked = std::env::var("SOCKETD_LOG")
+        .ok()
+        .and_then(|word| word.parse().ok());
+    let log = fmt()
+        .with_max_level(asked.unwrap_or(LevelFilter::INFO))
+        .with_writer(std::io::stderr);
     match format {
         LogFormat::Json => log.json().init(),
         LogFormat::Text => log

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex_lite::{Regex, RegexBuilder};
 use serde::Deserialize;
 use wire::spec::Pair;
 
@@ -164,10 +164,9 @@ fn has_label<'a>(wanted: &str, mut labels: impl Iterator<Item = (&'a str, &'a st
 }
 
 /// A regular expression that matches in linear time and stays small; none where the text is no such thing.
-/// Bytes, not Unicode: names are plain ASCII, and the tables of Unicode would double the daemon.
+/// Without tables of Unicode, which would double the daemon: names are plain ASCII.
 pub(super) fn compile(expression: &str) -> Option<Regex> {
     RegexBuilder::new(expression)
-        .unicode(false)
         .size_limit(REGEX_BYTES_MAX)
         .build()
         .ok()
@@ -184,7 +183,7 @@ impl Patterns {
     /// Whether the key is not filtered by, or a pattern is found in the text.
     #[must_use]
     pub fn matches(&self, text: &str) -> bool {
-        !self.wanted || self.expressions.iter().any(|one| one.is_match(text.as_bytes()))
+        !self.wanted || self.expressions.iter().any(|one| one.is_match(text))
     }
 }
 

@@ -71,7 +71,7 @@ const TABLE: &[Allowed] = &[
             "tracing-subscriber",
             "nix",
             "jiff",
-            "regex",
+            "regex-lite",
             "percent-encoding",
         ],
         for_tests: &["proptest"],

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use regex::bytes::Regex;
+use regex_lite::Regex;
 use serde::Serialize;
 use wire::{Image, ImageId, Summary, Time};
 
@@ -168,7 +168,7 @@ impl Reference {
                 || self
                     .pattern
                     .as_ref()
-                    .is_some_and(|pattern| pattern.is_match(name.as_bytes()))
+                    .is_some_and(|pattern| pattern.is_match(name))
         })
     }
 }
@@ -202,7 +202,7 @@ fn shell_pattern(pattern: &str) -> String {
 }
 
 fn quoted(character: char) -> String {
-    regex::escape(character.encode_utf8(&mut [0; 4]))
+    regex_lite::escape(character.encode_utf8(&mut [0; 4]))
 }
 
 #[cfg(test)]
