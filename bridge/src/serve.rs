@@ -18,6 +18,7 @@ use crate::gate::{Door, Gate};
 use crate::runtime::native::{NativeOptions, NativeRuntime};
 use crate::runtime::{Registry, RuntimeError};
 use crate::supervise::{BeginError, Supervisor};
+use crate::sys::memory;
 use crate::{Bridge, host, listen};
 
 /// This very program, also after it was replaced on disk by an upgrade.
@@ -125,6 +126,7 @@ pub(crate) fn prepare(common: &Common) -> Result<Layout, StartError> {
 /// Begins to run containers. Nobody is answered yet.
 pub(crate) fn start(common: &Common, layout: &Layout, demo: bool) -> Result<(Arc<Bridge>, Gate), StartError> {
     let id_path = layout.host_id();
+    memory::share_one_arena();
     let host_id = host::id(&id_path).map_err(|error| StartError::File(id_path, error))?;
     let options = NativeOptions {
         demo,

@@ -47,6 +47,14 @@ impl Pair {
     /// # Panics
     /// When they do not start, or when this is not root.
     pub fn start_empty() -> Self {
+        Self::start_in(|_| {})
+    }
+
+    /// Starts both, with no image, in a directory that `prepare` sees first.
+    ///
+    /// # Panics
+    /// When they do not start, or when this is not root.
+    pub fn start_in(prepare: impl FnOnce(&Path)) -> Self {
         assert!(
             nix::unistd::Uid::effective().is_root(),
             "This test starts real containers: run it as root (sudo -E cargo test)."
@@ -57,6 +65,7 @@ impl Pair {
             socketd: None,
             addresses: Vec::new(),
         };
+        prepare(&pair.dir);
         spawn_bridge(&pair.dir, &mut pair.bridge);
         pair.addresses = spawn_socketd(&pair.dir, &mut pair.socketd);
         pair

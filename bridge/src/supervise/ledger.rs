@@ -73,10 +73,12 @@ impl Ledger {
     /// [`RefusalCode::JournalFailed`].
     pub(crate) fn writable(&self) -> Result<(), Refusal> {
         self.pay();
-        match self.failure() {
-            None => Ok(()),
-            Some(failure) => Err(Refusal::because(RefusalCode::JournalFailed, failure)),
+        if self.journal.failure().is_none() {
+            return Ok(());
         }
+        // The disk may be well again: nobody finds out but by trying.
+        let healed = self.journal.heal();
+        healed.map_err(|error| Refusal::because(RefusalCode::JournalFailed, error.to_string()))
     }
 
     /// Why nothing can be recorded; none when all is well.

@@ -8,6 +8,7 @@
 pub mod descriptors;
 pub mod filter;
 pub mod interface;
+pub mod memory;
 pub mod pidfd;
 pub mod process;
 pub mod terminal;

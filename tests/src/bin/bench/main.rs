@@ -1,7 +1,7 @@
 //! How fast and how small the pair is, beside a static axum route that returns the same bytes.
 //!
-//! `cargo run --release -p socketd-tests --bin bench` as root. Absolute numbers are the machine's;
-//! the ratios are ours.
+//! `cargo run --release -p socketd-tests --bin bench` as root; a number behind `--` (1, 110, 1000)
+//! measures that many containers only. Absolute numbers are the machine's; the ratios are ours.
 
 mod load;
 mod memory;
@@ -34,16 +34,18 @@ fn main() -> io::Result<()> {
         return static_route::serve(Path::new(socket), Path::new(folder), &PATHS);
     }
     let mut out = io::stdout().lock();
+    let only = arguments.first().and_then(|number| number.parse().ok());
     once::report(&mut out)?;
-    rates(&mut out)
+    rates(&mut out, only)
 }
 
-/// Every scenario, with one pair that grows.
-fn rates(out: &mut impl Write) -> io::Result<()> {
+/// Every scenario, or the one with so many containers, with one pair that grows.
+fn rates(out: &mut impl Write, only: Option<usize>) -> io::Result<()> {
     let mut pair = Pair::start();
     let docker = pair.docker();
     let mut made = 0;
-    for (containers, running) in SCENARIOS {
+    let wanted = |(containers, _): &(usize, usize)| only.is_none_or(|only| only == *containers);
+    for (containers, running) in SCENARIOS.into_iter().filter(wanted) {
         while made < containers {
             let name = format!("bench{made:04}");
             make(&docker, &name);
