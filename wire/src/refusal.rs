@@ -29,7 +29,7 @@ numbers! {
         NotRunning = 11,
         /// It runs, so it cannot be removed. `subject`: the container's id.
         ContainerRunning = 12,
-        /// Containers use the image. `subject`: the image; `holder`: one of them.
+        /// Containers use the image. `subject`: the image; `holder`: one of them; `detail`: `running` or `stopped`.
         ImageInUse = 13,
         /// The command is not in the root file system (exit code 127). `subject`: the command.
         CommandNotFound = 14,
@@ -55,7 +55,7 @@ numbers! {
         SameName = 24,
         /// The image has several names, so its id alone does not say which to take. `subject`: the image.
         ImageHasTags = 25,
-        /// No such user or group in the container. `subject`: who.
+        /// No such user or group in the container. `detail` says who.
         NoSuchUser = 26,
     }
 }

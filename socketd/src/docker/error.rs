@@ -130,10 +130,7 @@ pub fn from_refusal(refusal: &Refusal, act: Act<'_>) -> ApiError {
         RefusalCode::CommandNotExecutable => ApiError::bad_request(format!(
             "unable to start container process: exec: {subject:?}: permission denied"
         )),
-        RefusalCode::NoSuchUser => ApiError::bad_request(format!(
-            "unable to find user {subject}: no matching entries in passwd file"
-        )),
-        RefusalCode::InvalidSpec => ApiError::bad_request(detail(refusal)),
+        RefusalCode::NoSuchUser | RefusalCode::InvalidSpec => ApiError::bad_request(detail(refusal)),
         RefusalCode::InvalidArchive => {
             ApiError::bad_request(format!("Error processing tar file: {}", detail(refusal)))
         }
@@ -220,8 +217,7 @@ fn image_in_use(refusal: &Refusal, act: Act<'_>) -> ApiError {
         _ => (image, false),
     };
     let by_id = short_id(reference).starts_with(image) || image.starts_with(short_id(reference));
-    ApiError::conflict(if force {
-        // Force overcomes containers that do not run, so what is left in the way runs.
+    ApiError::conflict(if refusal.detail == "running" && (force || by_id) {
         format!(
             "conflict: unable to delete {image} (cannot be forced) - image is being used by running container {holder}"
         )
@@ -366,23 +362,33 @@ mod tests {
 
     #[test]
     fn images_are_refused_in_dockers_words() {
-        let used = || about(RefusalCode::ImageInUse, &format!("sha256:{ID}")).held_by(ID);
+        let used = |how| {
+            about(RefusalCode::ImageInUse, &format!("sha256:{ID}"))
+                .held_by(ID)
+                .with_detail(how)
+        };
         let act = |reference, force| Act::ImageRemove { reference, force };
         check(
-            used(),
+            used("running"),
             act("bb:latest", false),
             409,
             "conflict: unable to remove repository reference \"bb:latest\" (must force) - container a71cf870b468 is using its referenced image a71cf870b468",
         );
         check(
-            used(),
+            used("stopped"),
             act("a71cf8", false),
             409,
             "conflict: unable to delete a71cf870b468 (must be forced) - image is being used by stopped container a71cf870b468",
         );
         check(
-            used(),
+            used("running"),
             act("bb:latest", true),
+            409,
+            "conflict: unable to delete a71cf870b468 (cannot be forced) - image is being used by running container a71cf870b468",
+        );
+        check(
+            used("running"),
+            act("a71cf8", false),
             409,
             "conflict: unable to delete a71cf870b468 (cannot be forced) - image is being used by running container a71cf870b468",
         );
