@@ -30,7 +30,7 @@ fn start_log(format: LogFormat) {
         .with_max_level(asked.unwrap_or(LevelFilter::INFO))
         .with_writer(std::io::stderr);
     match format {
-        LogFormat::Json => log.json().init(),
+        LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => log
             .with_ansi(std::io::stderr().is_terminal())
             .with_target(false)
