@@ -39,7 +39,7 @@ impl Program {
         let mut child = Command::new(env!("CARGO_BIN_EXE_socketd"))
             .args(["serve", "--bridge-dir", "/nonexistent", "--log-format", "json"])
             .args(arguments)
-            .env_remove("RUST_LOG")
+            .env_remove("SOCKETD_LOG")
             .stderr(Stdio::piped())
             .spawn()
             .unwrap();
@@ -54,8 +54,7 @@ impl Program {
             self.log.read_line(&mut line).unwrap() > 0,
             "ended before it listened"
         );
-        let value: serde_json::Value = serde_json::from_str(&line).unwrap();
-        let fields = &value["fields"];
+        let fields: serde_json::Value = serde_json::from_str(&line).unwrap();
         assert_eq!(fields["message"], "listening", "{line}");
         fields["url"].as_str().unwrap().to_owned()
     }
