@@ -147,7 +147,8 @@ impl Reading {
                 Found::Record(record) if record.header.kind != Kind::Event => continue,
                 Found::Record(record) => record,
             };
-            if record.header.sequence > self.want.after && record.header.time >= self.want.since {
+            // A stretch that has grown meanwhile is begun again at a mark before what was read of it.
+            if record.header.sequence > self.batch.scanned_to && record.header.time >= self.want.since {
                 if self.is_full(record.header.payload_bytes()) {
                     return Ok(true);
                 }

@@ -114,6 +114,27 @@ fn callers_at_once_get_one_order_and_then_runs_in_it() {
 }
 
 #[test]
+fn reading_while_it_grows_gives_nothing_twice() {
+    const EVENTS: u64 = 2000;
+    let scratch = Scratch::new("grows");
+    let journal = open(&scratch.0).journal;
+    std::thread::scope(|scope| {
+        let reader = scope.spawn(|| {
+            let mut batch = journal.read(0, Time::NEVER, usize::MAX, usize::MAX).unwrap();
+            while batch.scanned_to < EVENTS {
+                batch = journal.read(0, Time::NEVER, usize::MAX, usize::MAX).unwrap();
+                let numbers: Vec<u64> = batch.events.iter().map(|event| event.sequence).collect();
+                assert_eq!(numbers, (1..=batch.scanned_to).collect::<Vec<_>>());
+            }
+        });
+        for time in 1..=EVENTS {
+            journal.append(vec![event(time)], Box::new(|_| {})).unwrap();
+        }
+        reader.join().unwrap();
+    });
+}
+
+#[test]
 fn a_journal_is_looked_at_beside_its_writer() {
     let scratch = Scratch::new("archive");
     let journal = open(&scratch.0).journal;
