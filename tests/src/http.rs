@@ -283,19 +283,25 @@ impl Connection {
     /// The system's.
     pub fn body_line(&mut self) -> io::Result<Option<String>> {
         let mut line = Vec::new();
-        let mut byte = [0];
-        while self.read(&mut byte)? == 1 {
-            if byte[0] == b'\n' {
-                return Ok(Some(
-                    String::from_utf8(line).map_err(|_| io::ErrorKind::InvalidData)?,
-                ));
+        loop {
+            let left = self.left()?;
+            let there = if left == 0 { &[] } else { self.reader.fill_buf()? };
+            let there = &there[..there.len().min(left)];
+            if there.is_empty() {
+                return match (left, line.is_empty(), self.framing) {
+                    (0, true, _) | (_, true, Framing::ToTheEnd) => Ok(None),
+                    _ => Err(io::ErrorKind::UnexpectedEof.into()),
+                };
             }
-            line.push(byte[0]);
-        }
-        if line.is_empty() {
-            Ok(None)
-        } else {
-            Err(io::ErrorKind::UnexpectedEof.into())
+            let end = there.iter().position(|byte| *byte == b'\n');
+            line.extend_from_slice(&there[..end.unwrap_or(there.len())]);
+            let count = end.map_or(there.len(), |end| end + 1);
+            self.reader.consume(count);
+            self.took(count)?;
+            if end.is_some() {
+                let line = String::from_utf8(line).map_err(|_| io::ErrorKind::InvalidData)?;
+                return Ok(Some(line));
+            }
         }
     }
 
@@ -314,8 +320,9 @@ impl Connection {
     }
 }
 
-impl Read for Connection {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+impl Connection {
+    /// How many bytes of the body may be read at once; none at its end.
+    fn left(&mut self) -> io::Result<usize> {
         if self.framing == Framing::NextChunk {
             self.framing = match self.chunk()? {
                 0 => {
@@ -326,25 +333,41 @@ impl Read for Connection {
                 length => Framing::Chunk(length),
             };
         }
-        let left = match self.framing {
-            Framing::Over | Framing::NextChunk | Framing::Length(0) => return Ok(0),
-            Framing::ToTheEnd => return self.reader.read(buffer),
-            Framing::Length(left) | Framing::Chunk(left) => left,
-        };
-        let wanted = buffer.len().min(usize::try_from(left).unwrap_or(usize::MAX));
-        let count = self.reader.read(&mut buffer[..wanted])?;
-        if count == 0 && wanted > 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let left = left - u64::try_from(count).unwrap_or(left);
+        Ok(match self.framing {
+            Framing::Over | Framing::NextChunk => 0,
+            Framing::ToTheEnd => usize::MAX,
+            Framing::Length(left) | Framing::Chunk(left) => usize::try_from(left).unwrap_or(usize::MAX),
+        })
+    }
+
+    /// So many bytes of the body were read.
+    fn took(&mut self, count: usize) -> io::Result<()> {
+        let minus = |left: u64| left.saturating_sub(u64::try_from(count).unwrap_or(left));
         self.framing = match self.framing {
-            Framing::Chunk(_) if left == 0 => {
+            Framing::Chunk(left) if minus(left) == 0 => {
                 self.line()?;
                 Framing::NextChunk
             }
-            Framing::Chunk(_) => Framing::Chunk(left),
-            _ => Framing::Length(left),
+            Framing::Chunk(left) => Framing::Chunk(minus(left)),
+            Framing::Length(left) => Framing::Length(minus(left)),
+            other => other,
         };
+        Ok(())
+    }
+}
+
+impl Read for Connection {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let left = self.left()?;
+        let wanted = buffer.len().min(left);
+        if wanted == 0 {
+            return Ok(0);
+        }
+        let count = self.reader.read(&mut buffer[..wanted])?;
+        if count == 0 && self.framing != Framing::ToTheEnd {
+            return Err(io::ErrorKind::UnexpectedEof.into());
+        }
+        self.took(count)?;
         Ok(count)
     }
 }
