@@ -126,6 +126,12 @@ impl Pair {
         self.dir.join(format!("run/bridge/{name}.sock"))
     }
 
+    /// Starts the unprivileged side again after it was ended. Its unix socket is the same; its TCP
+    /// port is another.
+    pub fn restart_socketd(&mut self) {
+        self.addresses = spawn_socketd(&self.dir, &mut self.socketd);
+    }
+
     /// Starts the bridge again after it was ended.
     pub fn restart_bridge(&mut self) {
         spawn_bridge(&self.dir, &mut self.bridge);
