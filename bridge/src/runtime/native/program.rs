@@ -31,13 +31,14 @@ impl Program {
     pub(super) fn open(program: &Path, place: &Path) -> io::Result<Self> {
         // A link below /proc means something else in every process; its target does not.
         let program = program.canonicalize()?;
+        // Left by a bridge that was killed in `open_mounted`. Before the file is opened: what is mounted on it
+        // is a program that runs, and nobody may write to that.
+        while umount2(place, MntFlags::MNT_DETACH).is_ok() {}
         File::options()
             .create(true)
             .append(true)
             .mode(0o600)
             .open(place)?;
-        // Left by a bridge that was killed between the next lines.
-        while umount2(place, MntFlags::MNT_DETACH).is_ok() {}
         match Self::open_mounted(&program, place) {
             Ok(opened) => Ok(opened),
             Err(error) => {
