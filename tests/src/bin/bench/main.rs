@@ -1,8 +1,11 @@
 //! How fast and how small the pair is, beside a static axum route that returns the same bytes.
 //!
 //! `cargo run --release -p socketd-tests --bin bench` as root; a number behind `--` (1, 110, 1000)
-//! measures that many containers only. Absolute numbers are the machine's; the ratios are ours.
+//! measures that many containers only, and `events` the events: beside a real dockerd and podman where
+//! `--dockerd unix:///..` and `--podman unix:///..` say where they listen, with `--readers 1000` that idle.
+//! Absolute numbers are the machine's; the ratios are ours.
 
+mod events;
 mod load;
 mod memory;
 mod once;
@@ -34,6 +37,12 @@ fn main() -> io::Result<()> {
         return static_route::serve(Path::new(socket), Path::new(folder), &PATHS);
     }
     let mut out = io::stdout().lock();
+    if let [word, options @ ..] = arguments.as_slice()
+        && word == "events"
+    {
+        let options = events::Options::parse(options).map_err(io::Error::other)?;
+        return events::report(&mut out, &options);
+    }
     let only = arguments.first().and_then(|number| number.parse().ok());
     once::report(&mut out)?;
     rates(&mut out, only)
