@@ -3,7 +3,9 @@
 use std::fs;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use harness::{Pair, pace};
+use harness::binaries::binaries;
+use harness::{Pair, leftovers, pace};
+use nix::mount::{MsFlags, mount};
 use serde_json::Value;
 
 fn seconds() -> u64 {
@@ -143,6 +145,22 @@ fn a_reader_of_events_gets_what_happens_across_a_crash() {
     docker.create("after", "exit 0");
     let seen = follow.up_to(|event| event["Actor"]["Attributes"]["name"] == "after");
     assert_eq!(lines(&seen, "create"), ["before", "after"]);
+}
+
+/// While a bridge begins, its program is mounted for a moment.
+#[test]
+fn a_bridge_killed_at_its_begin_does_not_hinder_the_next() {
+    const NONE: Option<&str> = None;
+    let mut pair = Pair::start();
+    pair.bridge().crash();
+    let place = pair.dir().join("bridge/native/shim");
+    mount(Some(&binaries().bridge), &place, NONE, MsFlags::MS_BIND, NONE).unwrap();
+    // So long as somebody runs a program, nobody opens it to write.
+    pair.restart_bridge();
+    assert_eq!(leftovers::mounts_below(pair.dir()), Vec::<String>::new());
+    let docker = pair.docker();
+    docker.run("after", "exit 7");
+    assert_eq!(docker.wait("after"), 7);
 }
 
 #[test]
