@@ -153,15 +153,29 @@ fn page(bridge: &Bridge, after: u64, since: Time, count_max: u32) -> Result<Even
     })
 }
 
+/// After which event, and from which time on, a poll reads.
+fn begin(bridge: &Bridge, ask: &PollEvents) -> Result<(u64, Time), Refusal> {
+    if !ask.from_there || ask.since.is_never() {
+        return Ok((ask.after, ask.since));
+    }
+    let place = bridge.supervisor.ledger().position(ask.since);
+    let place = place.map_err(|error| Refusal::because(RefusalCode::Internal, error.to_string()))?;
+    Ok((place.max(ask.after), Time::NEVER))
+}
+
 fn poll_events(
     bridge: &Bridge,
     ask: &PollEvents,
     answer: &Answer<'_>,
 ) -> Result<Result<Response, Refusal>, End> {
-    let read = |after| page(bridge, after, ask.since, ask.count_max);
+    let (begin, since) = match begin(bridge, ask) {
+        Ok(begin) => begin,
+        Err(refusal) => return Ok(Err(refusal)),
+    };
+    let read = |after| page(bridge, after, since, ask.count_max);
     let wait = Duration::from_millis(u64::from(ask.wait_ms.min(POLL_WAIT_MS_MAX)));
     if wait.is_zero() {
-        return Ok(read(ask.after).map(Response::Events));
+        return Ok(read(begin).map(Response::Events));
     }
     // Subscribed before reading, so that nothing falls between the two.
     let subscription = match bridge.supervisor.ledger().publisher().subscribe() {
@@ -169,7 +183,7 @@ fn poll_events(
         Err(refusal) => return Ok(Err(refusal)),
     };
     let deadline = Instant::now() + wait;
-    let mut after = ask.after;
+    let mut after = begin;
     loop {
         let events = match read(after) {
             Ok(events) => events,

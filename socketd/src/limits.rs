@@ -9,7 +9,23 @@ use std::time::Duration;
 
 /// Connections served at once, over all listeners. Further ones wait in the kernel's queue.
 /// Stops a client that only connects from taking every descriptor.
-pub const CONNECTIONS_MAX: usize = 512;
+pub const CONNECTIONS_MAX: usize = 2048;
+
+/// Descriptors this process asks the system for: connections, and the link behind them. Where it
+/// gives fewer, later clients wait.
+pub const DESCRIPTORS_MAX: u64 = 4096;
+
+/// How long a client may take nothing of what is ready for it. Stops one that does not read from
+/// holding its connection, and what is buffered for it, for ever.
+pub const WRITE_STALL_MAX: Duration = Duration::from_secs(60);
+
+/// Silence after which the kernel asks whether a TCP client is still there, and between two such
+/// questions. A client that vanished without a word is noticed without this process waking up.
+pub const TCP_KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// As above, between two questions.
+pub const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// Questions without an answer that end a connection.
+pub const TCP_KEEPALIVE_PROBES: u32 = 4;
 
 /// How long a connection may stay silent between requests, and how long one request's head may
 /// take. Portainer leaves a connection behind after every snapshot; this is what ends them, and
@@ -88,7 +104,7 @@ pub const LINK_BUFFER_KEPT_BYTES_MAX: usize = 16 * 1024;
 pub const FEED_EVENTS_MAX: usize = 256;
 
 /// Readers of events at once. Stops one client from taking every connection for streams.
-pub const FEED_READERS_MAX: usize = 128;
+pub const FEED_READERS_MAX: usize = 1536;
 
 /// Events asked for at once when reading from the journal.
 pub const FEED_PAGE_EVENTS: u32 = 256;

@@ -4,6 +4,7 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
@@ -11,6 +12,7 @@ use tokio::signal::unix::{SignalKind, signal};
 use crate::config::{Listen, Serve};
 use crate::ending;
 use crate::front::{self, BindError, Listener};
+use crate::limits::DESCRIPTORS_MAX;
 use crate::link::Link;
 use crate::parent;
 use crate::routes::Entry;
@@ -61,6 +63,7 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
         }
     }
     sandbox::irrevocably_drop_power(arguments.user, group)?;
+    raise_descriptors();
     // Nobody else may connect between the making of a socket and the setting of its mode.
     umask(Mode::from_bits_truncate(0o077));
     let runtime = runtime().map_err(ServeError::Runtime)?;
@@ -74,6 +77,18 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
         }
         run(arguments, listeners).await.map_err(ServeError::Runtime)
     })
+}
+
+/// Asks for as many descriptors as are needed, within what the system allows this process. Where that
+/// is fewer, the listeners wait for connections to end.
+pub fn raise_descriptors() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let wanted = DESCRIPTORS_MAX.min(hard).max(soft);
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)
+    });
+    if let Err(error) = raised {
+        tracing::warn!(%error, "the limit of open descriptors stays as it is");
+    }
 }
 
 /// One thread does everything: it waits far more than it computes, and a second thread would cost

@@ -52,6 +52,10 @@ record! {
         3 => count_max: u32,
         /// How long to wait for the first one, in milliseconds; zero means not at all.
         4 => wait_ms: u32,
+        /// Whether `since` names a place in the order: then every event from the first that is not
+        /// earlier counts, whatever the wall clock said of those behind it. A reader that comes back
+        /// with the last time it saw misses nothing.
+        5 => from_there: bool,
     }
 }
 

@@ -121,6 +121,14 @@ impl Ledger {
         self.journal.read(after, since, count, bytes)
     }
 
+    /// The event before the first one that is not earlier than `since`.
+    ///
+    /// # Errors
+    /// The disk's.
+    pub(crate) fn position(&self, since: Time) -> Result<u64, ReadError> {
+        self.journal.position(since)
+    }
+
     /// Who is told of events.
     pub(crate) fn publisher(&self) -> &Publisher {
         &self.publisher

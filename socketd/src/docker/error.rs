@@ -42,6 +42,10 @@ impl ApiError {
     pub fn conflict(message: impl Into<String>) -> Self {
         Self::new(409, message)
     }
+    /// 410: it was there once.
+    pub fn gone(message: impl Into<String>) -> Self {
+        Self::new(410, message)
+    }
     /// 500: something went wrong inside.
     pub fn internal(message: impl Into<String>) -> Self {
         Self::new(500, message)

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
+use bytes::Bytes;
 use serde::Serialize;
 use wire::event::attribute;
 use wire::{Action, Event, EventKind, Time};
@@ -12,6 +13,11 @@ use super::filters::Filters;
 use super::networks::Networks;
 use super::query::Query;
 use super::time::parse_moment;
+
+pub mod framing;
+
+/// The attribute that holds the place of an event, for clients that ask for it.
+const CURSOR: &str = "cursor";
 
 const FILTERS: &[&str] = &[
     "config",
@@ -50,6 +56,8 @@ pub struct EventQuery {
     pub since: Option<Time>,
     /// Not later than this, and then the answer ends; none means without end.
     pub until: Option<Time>,
+    /// Present where the client wants to see each event's place; with the place to go on behind.
+    pub cursor: Option<Option<u64>>,
     filters: Filters,
 }
 
@@ -74,7 +82,14 @@ impl EventQuery {
                 "`since` time ({since_text}) cannot be after `until` time ({until_text})"
             )));
         }
+        let cursor = parse_cursor(query.text("cursor"))?;
+        if since.is_some() && matches!(cursor, Some(Some(_))) {
+            return Err(ApiError::bad_request(
+                "`since` and a place in `cursor` exclude each other",
+            ));
+        }
         Ok(Self {
+            cursor,
             since: since.map(|(_, time)| time),
             until: until.map(|(_, time)| time),
             filters: Filters::parse(query.text("filters"), FILTERS)?,
@@ -84,6 +99,9 @@ impl EventQuery {
     /// Whether an event passes the filters (not the times). One that Docker has no word for never does.
     #[must_use]
     pub fn matches(&self, event: &Event, networks: &Networks) -> bool {
+        if self.filters.is_empty() {
+            return kind_word(event.kind).is_some() && action_word(event.kind, event.action).is_some();
+        }
         Message::new(event, networks).is_some_and(|message| self.lets_pass(&message))
     }
 
@@ -109,14 +127,43 @@ fn is_action(wanted: &str, action: &str) -> bool {
     wanted == action || action.split_once(':').is_some_and(|(word, _)| word == wanted)
 }
 
-/// Appends an event as one line of JSON with its line feed. An event Docker has no word for appends nothing.
-pub fn render_into(event: &Event, networks: &Networks, out: &mut Vec<u8>) {
-    if let Some(message) = Message::new(event, networks)
-        && let Ok(line) = serde_json::to_vec(&message)
-    {
-        out.extend(line);
-        out.push(b'\n');
+fn parse_cursor(text: Option<&str>) -> Result<Option<Option<u64>>, ApiError> {
+    match text {
+        None => Ok(None),
+        Some("") => Ok(Some(None)),
+        Some(text) => match text.parse() {
+            Ok(place) => Ok(Some(Some(place))),
+            Err(_) => Err(ApiError::bad_request(format!(
+                "cursor {text:?} is no place of an event"
+            ))),
+        },
     }
+}
+
+/// What is said to a client that asks for events which are gone.
+#[must_use]
+pub fn not_kept(cursor: u64, oldest: u64) -> ApiError {
+    ApiError::gone(format!(
+        "events after {cursor} are not all kept any more; the oldest that is kept is {oldest}"
+    ))
+}
+
+/// An event as one line of JSON with its line feed; with its place where `placed`. Empty for an event
+/// Docker has no word for.
+#[must_use]
+pub fn render(event: &Event, networks: &Networks, placed: bool) -> Bytes {
+    let Some(mut message) = Message::new(event, networks) else {
+        return Bytes::new();
+    };
+    if placed {
+        let place = event.sequence.to_string();
+        message.actor.attributes.insert(CURSOR, Cow::from(place));
+    }
+    let Ok(mut line) = serde_json::to_vec(&message) else {
+        return Bytes::new();
+    };
+    line.push(b'\n');
+    line.into()
 }
 
 /// An event as Docker writes it, with the three fields that older clients read.

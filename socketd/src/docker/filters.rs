@@ -70,6 +70,12 @@ impl Filters {
         self.values.get(key).map_or(&[], Vec::as_slice)
     }
 
+    /// Whether there is no filter at all.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.values.values().all(Vec::is_empty)
+    }
+
     /// Whether a key is filtered by.
     #[must_use]
     pub fn contains(&self, key: &str) -> bool {

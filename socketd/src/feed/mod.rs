@@ -9,15 +9,17 @@
 //!
 //! Nothing here knows filters or shapes: readers get every event of the bridge.
 
+mod heard;
 mod reader;
 mod subscription;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, broadcast};
-use wire::{Event, Time};
+use wire::Time;
 
-pub use reader::Reader;
+pub use heard::Heard;
+pub use reader::{FeedError, Reader};
 
 use crate::limits::{FEED_EVENTS_MAX, FEED_READERS_MAX};
 use crate::link::{Link, LinkError};
@@ -27,7 +29,7 @@ use crate::link::{Link, LinkError};
 pub struct Feed {
     link: Arc<Link>,
     /// Where the running subscription sends what it hears; none while nobody reads.
-    live: Mutex<Option<broadcast::Sender<Arc<Event>>>>,
+    live: Mutex<Option<broadcast::Sender<Arc<Heard>>>>,
     readers: Arc<Semaphore>,
 }
 
@@ -36,7 +38,11 @@ pub struct Feed {
 pub enum Start {
     /// After this event, which was the last when the reader came.
     After(u64),
-    /// With the first event of the journal that is not earlier than this.
+    /// With the first event of the journal that is not earlier than this, and then every one
+    /// behind it, whatever the wall clock said of them.
+    From(Time),
+    /// With the first event of the journal that is not earlier than this; earlier ones behind it
+    /// are left out.
     Since(Time),
 }
 
@@ -51,7 +57,7 @@ impl Feed {
         }
     }
 
-    fn live(&self) -> MutexGuard<'_, Option<broadcast::Sender<Arc<Event>>>> {
+    fn live(&self) -> MutexGuard<'_, Option<broadcast::Sender<Arc<Heard>>>> {
         self.live.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -87,7 +93,7 @@ impl Feed {
     }
 
     /// Joins the subscription that runs, or begins one after the event `last`.
-    fn join(self: &Arc<Self>, last: u64) -> broadcast::Receiver<Arc<Event>> {
+    fn join(self: &Arc<Self>, last: u64) -> broadcast::Receiver<Arc<Heard>> {
         let mut live = self.live();
         if let Some(sender) = live.as_ref() {
             return sender.subscribe();
@@ -99,7 +105,7 @@ impl Feed {
     }
 
     /// Ends the subscription, unless somebody joined it in the last moment.
-    fn retire(&self, sender: &broadcast::Sender<Arc<Event>>) -> bool {
+    fn retire(&self, sender: &broadcast::Sender<Arc<Heard>>) -> bool {
         let mut live = self.live();
         if sender.receiver_count() > 0 {
             return false;

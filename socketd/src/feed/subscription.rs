@@ -7,11 +7,11 @@ use tokio::sync::broadcast;
 use wire::request::PollEvents;
 use wire::{Event, Response};
 
-use super::Feed;
+use super::{Feed, Heard};
 use crate::limits::{FEED_PAGE_EVENTS, FEED_PAUSE_MAX, FEED_PAUSE_MIN};
 use crate::link::LinkError;
 
-type Sender = broadcast::Sender<Arc<Event>>;
+type Sender = broadcast::Sender<Arc<Heard>>;
 
 /// Why following the bridge came to an end.
 enum Broken {
@@ -118,7 +118,7 @@ fn publish(sender: &Sender, position: &mut u64, events: Vec<Event>) {
         if event.sequence > *position {
             *position = event.sequence;
             // Nobody there any more is noticed elsewhere.
-            let _ = sender.send(Arc::new(event));
+            let _ = sender.send(Arc::new(Heard::from(event)));
         }
     }
 }

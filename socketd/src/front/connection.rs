@@ -11,8 +11,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 
+use super::patience::Patience;
 use crate::ending::Ending;
-use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, IDLE_MAX};
+use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, IDLE_MAX, WRITE_STALL_MAX};
 use crate::routes::Entry;
 
 /// Serves one connection to its end. What is no HTTP is answered 400 and closed by the library;
@@ -30,7 +31,7 @@ where
             .timer(TokioTimer::new())
             .header_read_timeout(IDLE_MAX)
             .max_buf_size(CONNECTION_BUFFER_BYTES_MAX)
-            .serve_connection(TokioIo::new(stream), service)
+            .serve_connection(TokioIo::new(Patience::new(stream, WRITE_STALL_MAX)), service)
             .with_upgrades()
     );
     let ended = tokio::select! {

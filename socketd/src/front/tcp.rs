@@ -2,10 +2,14 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::time::Duration;
 
+use nix::sys::socket::setsockopt;
+use nix::sys::socket::sockopt::{KeepAlive, TcpKeepCount, TcpKeepIdle, TcpKeepInterval};
 use tokio::net::{TcpListener, TcpStream};
 
 use super::{BindError, Listener};
+use crate::limits::{TCP_KEEPALIVE_IDLE, TCP_KEEPALIVE_INTERVAL, TCP_KEEPALIVE_PROBES};
 
 pub(super) async fn bind(address: SocketAddr) -> Result<Listener, BindError> {
     match TcpListener::bind(address).await {
@@ -19,5 +23,16 @@ pub(super) async fn bind(address: SocketAddr) -> Result<Listener, BindError> {
 pub(super) async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let (stream, _) = listener.accept().await?;
     stream.set_nodelay(true)?;
+    keep_alive(&stream)?;
     Ok(stream)
+}
+
+/// Lets the kernel find out that a silent client is gone.
+fn keep_alive(stream: &TcpStream) -> io::Result<()> {
+    let seconds = |time: Duration| u32::try_from(time.as_secs()).unwrap_or(u32::MAX);
+    setsockopt(stream, KeepAlive, &true)?;
+    setsockopt(stream, TcpKeepIdle, &seconds(TCP_KEEPALIVE_IDLE))?;
+    setsockopt(stream, TcpKeepInterval, &seconds(TCP_KEEPALIVE_INTERVAL))?;
+    setsockopt(stream, TcpKeepCount, &TCP_KEEPALIVE_PROBES)?;
+    Ok(())
 }

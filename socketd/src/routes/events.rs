@@ -1,4 +1,4 @@
-//! `GET /events`: the past as asked, then the present, one line of JSON an event.
+//! `GET /events`: the past as asked, then the present, one JSON object an event.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,40 +6,43 @@ use std::time::Duration;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::StatusCode;
+use axum::http::header::{ACCEPT, CONTENT_TYPE};
+use axum::http::{HeaderMap, HeaderValue};
+use axum::response::Response;
 use axum::routing::get;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::Instant;
-use wire::{Event, Time};
+use wire::Time;
 
 use super::Desk;
-use super::answer::{Answer, failed, json_body, now};
-use crate::docker::error::Act;
-use crate::docker::events::{EventQuery, render_into};
+use super::answer::{Answer, failed, now};
+use crate::docker::error::{Act, ApiError};
+use crate::docker::events::framing::Framing;
+use crate::docker::events::{EventQuery, not_kept, render};
 use crate::docker::networks::Networks;
 use crate::docker::query::Query;
 use crate::ending::Ending;
-use crate::feed::{Reader, Start};
-use crate::link::LinkError;
+use crate::feed::{FeedError, Heard, Reader, Start};
 
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new().route("/events", get(events))
 }
 
-async fn events(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Answer {
+async fn events(State(desk): State<Arc<Desk>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
     let now = now();
     let query = EventQuery::parse(&Query::parse(query.as_deref()), now)?;
+    let framing = Framing::wanted(
+        headers
+            .get_all(ACCEPT)
+            .iter()
+            .filter_map(|text| text.to_str().ok()),
+    );
     // Answers 503 at once where there is no bridge, and says which event is the last one by now.
     let info = desk.link.info().await;
     let info = info.map_err(|error| failed(&error, Act::Other))?;
     let last = info.journal.last_sequence;
-    // As with Docker, either bound asks for the past.
-    let start = match (query.since, query.until) {
-        (Some(since), _) => Start::Since(since),
-        (None, Some(_)) => Start::Since(Time::NEVER),
-        (None, None) => Start::After(last),
-    };
+    let start = start(&query, info.journal.first_sequence, last)?;
     let reader = match query.until {
         Some(until) if until <= now => desk.feed.past(start),
         _ => desk.feed.follow(start, last),
@@ -52,18 +55,49 @@ async fn events(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Ans
             .filter(|until| *until > now)
             .map(|until| Instant::now() + Duration::from_nanos(until.0.saturating_sub(now.0))),
         query,
+        framing,
         ending: desk.ending.clone(),
     };
     let lines = stream::unfold(stream, |mut stream| async move {
         stream.lines().await.map(|lines| (lines, stream))
     });
-    Ok(json_body(StatusCode::OK, Body::from_stream(lines)))
+    let mut response = Response::new(Body::from_stream(lines));
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(framing.content_type()));
+    Ok(response)
+}
+
+/// Where to begin. As with Docker, either bound asks for the past. Without an end the reader follows,
+/// and must miss nothing behind the place where it begins; with one it asks for a span of time.
+fn start(query: &EventQuery, first: u64, last: u64) -> Result<Start, ApiError> {
+    if let Some(cursor) = query.cursor {
+        let cursor = cursor.unwrap_or(last);
+        if cursor > last {
+            return Err(ApiError::bad_request(format!(
+                "cursor {cursor} is beyond the last event, {last}"
+            )));
+        }
+        if first > cursor.saturating_add(1) {
+            return Err(not_kept(cursor, first));
+        }
+        if query.since.is_none() {
+            return Ok(Start::After(cursor));
+        }
+    }
+    Ok(match (query.since, query.until) {
+        (Some(since), None) => Start::From(since),
+        (Some(since), Some(_)) => Start::Since(since),
+        (None, Some(_)) => Start::Since(Time::NEVER),
+        (None, None) => Start::After(last),
+    })
 }
 
 /// One client's stream of events.
 struct Stream {
     reader: Reader,
     query: EventQuery,
+    framing: Framing,
     networks: Networks,
     /// When to end, where the end lies in the future.
     deadline: Option<Instant>,
@@ -72,7 +106,7 @@ struct Stream {
 
 impl Stream {
     /// The next lines that pass; none at the end.
-    async fn lines(&mut self) -> Option<Result<Bytes, LinkError>> {
+    async fn lines(&mut self) -> Option<Result<Bytes, FeedError>> {
         loop {
             let events = tokio::select! {
                 events = self.reader.next() => events,
@@ -82,23 +116,30 @@ impl Stream {
             let lines = match events {
                 Ok(None) => return None,
                 Ok(Some(events)) => self.render(&events),
-                Err(error) => return Some(Err(error)),
+                Err(error) => {
+                    tracing::warn!(%error, "a stream of events breaks off");
+                    return Some(Err(error));
+                }
             };
             if !lines.is_empty() {
-                return Some(Ok(lines.into()));
+                return Some(Ok(lines));
             }
         }
     }
 
-    fn render(&self, events: &[Arc<Event>]) -> Vec<u8> {
-        let mut lines = Vec::new();
-        for event in events {
-            let in_time = self.query.until.is_none_or(|until| event.time <= until);
-            if in_time && self.query.matches(event, &self.networks) {
-                render_into(event, &self.networks, &mut lines);
+    fn render(&self, events: &[Arc<Heard>]) -> Bytes {
+        let passing = events.iter().filter(|heard| {
+            let in_time = self.query.until.is_none_or(|until| heard.event.time <= until);
+            in_time && self.query.matches(&heard.event, &self.networks)
+        });
+        let lines = passing.map(|heard| {
+            if self.query.cursor.is_some() {
+                render(&heard.event, &self.networks, true)
+            } else {
+                heard.line(|event| render(event, &self.networks, false)).clone()
             }
-        }
-        lines
+        });
+        self.framing.join(lines.filter(|line| !line.is_empty()))
     }
 }
 

@@ -82,6 +82,8 @@ pub(crate) struct Served {
 
 impl Served {
     pub(crate) async fn new(stand_in: &StandIn) -> Self {
+        // Both ends of every connection are in this process.
+        socketd::serve::raise_descriptors();
         let path = stand_in.dir().join("docker.sock");
         let listener = Listener::bind(&Listen::Unix(path.clone()), None).await.unwrap();
         let (teller, ending) = ending::channel();

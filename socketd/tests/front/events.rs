@@ -238,3 +238,120 @@ async fn nonsense_on_the_subscription_is_not_believed() {
     stand_in.happen(Action::Start, "real");
     assert_eq!(names_until(&mut raw, "real").await, ["real"]);
 }
+
+#[tokio::test]
+async fn a_reader_that_comes_back_with_a_time_misses_nothing_a_span_of_time_is_one() {
+    let stand_in = StandIn::running();
+    for number in 1..=6 {
+        stand_in.happen(Action::Start, &format!("e{number}"));
+    }
+    // The wall clock stepped back by ten minutes before the fifth.
+    stand_in.world(|world| {
+        for event in world.events.iter_mut().skip(4) {
+            event.time.0 -= 600_000_000_000;
+        }
+    });
+    let served = Served::new(&stand_in).await;
+    let mut raw = reader(&served, "?since=1003").await;
+    assert_eq!(names_until(&mut raw, "e6").await, ["e3", "e4", "e5", "e6"]);
+    let (entry, _teller) = entry(&stand_in);
+    let reply = ask(&entry, "GET", "/events?since=1003&until=2000").await;
+    assert_eq!(names(&reply.body), ["e3", "e4"]);
+}
+
+#[tokio::test]
+async fn a_cursor_goes_on_exactly_behind_it() {
+    let stand_in = StandIn::running();
+    for number in 1..=600 {
+        stand_in.happen(Action::Start, &format!("e{number}"));
+    }
+    let (entry, _teller) = entry(&stand_in);
+    let get = async |query: &str| ask(&entry, "GET", &format!("/events?{query}")).await;
+    let reply = get("cursor=597&until=5000").await;
+    assert_eq!(names(&reply.body), ["e598", "e599", "e600"]);
+    assert!(reply.body.contains(r#""cursor":"598""#), "{}", reply.body);
+    let reply = get("cursor&since=1600&until=5000").await;
+    assert!(reply.body.contains(r#""cursor":"600""#), "{}", reply.body);
+    let reply = get("since=1600&until=5000").await;
+    assert!(!reply.body.contains("cursor"), "{}", reply.body);
+    let check = async |query: &str, status: StatusCode, words: &str| {
+        let reply = get(query).await;
+        assert_eq!(reply.status, status, "{query}");
+        assert!(reply.message().contains(words), "{query}: {}", reply.message());
+    };
+    check(
+        "cursor=601",
+        StatusCode::BAD_REQUEST,
+        "beyond the last event, 600",
+    )
+    .await;
+    check("cursor=x", StatusCode::BAD_REQUEST, "no place").await;
+    check("cursor=5&since=1", StatusCode::BAD_REQUEST, "exclude").await;
+    stand_in.world(|world| world.forgotten = 100);
+    check("cursor=99", StatusCode::GONE, "the oldest that is kept is 101").await;
+    assert_eq!(names(&get("cursor=100&until=1101").await.body), ["e101"]);
+    // A time reaches back as far as events are kept.
+    assert_eq!(names(&get("since=0&until=1101").await.body), ["e101"]);
+}
+
+#[tokio::test]
+async fn a_stream_whose_next_events_are_gone_breaks_off() {
+    let mut stand_in = StandIn::running();
+    let served = Served::new(&stand_in).await;
+    let mut raw = reader(&served, "").await;
+    stand_in.until(|world| world.subscriptions == 1).await;
+    stand_in.happen(Action::Start, "one");
+    assert_eq!(names_until(&mut raw, "one").await, ["one"]);
+    stand_in.down();
+    for number in 2..=9 {
+        stand_in.happen(Action::Start, &format!("e{number}"));
+    }
+    stand_in.world(|world| {
+        world.forgotten = 5;
+        world.lag_after = Some(0);
+    });
+    stand_in.up();
+    let rest = raw.end().await;
+    assert!(!rest.contains("e6") && !rest.ends_with("0\r\n\r\n"), "{rest}");
+}
+
+#[tokio::test]
+async fn the_media_type_is_the_client_s_choice() {
+    let stand_in = StandIn::running();
+    stand_in.happen(Action::Start, "one");
+    let served = Served::new(&stand_in).await;
+    for (accept, expected, before) in [
+        ("*/*", "application/json\r", "{"),
+        ("application/x-ndjson", "application/x-ndjson\r", "{"),
+        ("application/jsonl", "application/jsonl\r", "{"),
+        ("application/json-seq", "application/json-seq\r", "\x1e{"),
+    ] {
+        let mut raw = served.connect().await;
+        raw.write(&format!(
+            "GET /events?since=1&until=2000 HTTP/1.1\r\nHost: x\r\nAccept: {accept}\r\n\r\n"
+        ))
+        .await;
+        let answer = raw.expect("0\r\n\r\n").await.to_lowercase();
+        assert!(answer.contains(&format!("content-type: {expected}")), "{answer}");
+        assert!(answer.contains(&format!("\r\n{before}\"status\"")), "{answer}");
+    }
+}
+
+#[tokio::test]
+async fn a_thousand_readers() {
+    const READERS: usize = 1000;
+    let stand_in = StandIn::running();
+    let served = Served::new(&stand_in).await;
+    let mut readers = Vec::new();
+    for _ in 0..READERS {
+        readers.push(reader(&served, "").await);
+    }
+    stand_in.until(|world| world.subscriptions == 1).await;
+    for number in 1..=3 {
+        stand_in.happen(Action::Start, &format!("e{number}"));
+    }
+    for raw in &mut readers {
+        assert_eq!(names_until(raw, "e3").await, ["e1", "e2", "e3"]);
+    }
+    assert_eq!(stand_in.count(Opcode::Subscribe), 1);
+}

@@ -45,9 +45,8 @@ fn container(action: Action, more: &[(&str, &str)]) -> Event {
 
 #[track_caller]
 fn check(event: &Event, expected: &str) {
-    let mut out = Vec::new();
-    render_into(event, &networks(), &mut out);
-    assert_eq!(String::from_utf8(out).unwrap(), expected);
+    let line = render(event, &networks(), false);
+    assert_eq!(std::str::from_utf8(&line).unwrap(), expected);
 }
 
 fn container_line(action: &str, attributes: &str) -> String {
@@ -129,10 +128,39 @@ fn what_docker_has_no_word_for_is_not_shown() {
 }
 
 #[test]
+fn a_place_is_shown_to_those_who_ask() {
+    let mut start = container(Action::Start, &[]);
+    start.sequence = 71;
+    let line = render(&start, &networks(), true);
+    assert!(std::str::from_utf8(&line).unwrap().contains(r#""cursor":"71""#));
+}
+
+#[test]
+fn cursors() {
+    #[track_caller]
+    fn check(query: &str, expected: Result<Option<Option<u64>>, u16>) {
+        let parsed = EventQuery::parse(&Query::parse(Some(query)), NOW);
+        assert_eq!(
+            parsed.map(|query| query.cursor).map_err(|error| error.status),
+            expected,
+            "{query}"
+        );
+    }
+    check("", Ok(None));
+    check("cursor", Ok(Some(None)));
+    check("cursor=", Ok(Some(None)));
+    check("cursor=0", Ok(Some(Some(0))));
+    check("cursor=71&until=10s", Ok(Some(Some(71))));
+    check("cursor=&since=5", Ok(Some(None)));
+    check("cursor=71&since=5", Err(400));
+    check("cursor=-1", Err(400));
+    check("cursor=last", Err(400));
+}
+
+#[test]
 fn bollard_reads_what_is_written() {
-    let mut out = Vec::new();
-    render_into(&container(Action::Start, &[]), &networks(), &mut out);
-    let read: bollard_stubs::models::EventMessage = serde_json::from_slice(&out).unwrap();
+    let line = render(&container(Action::Start, &[]), &networks(), false);
+    let read: bollard_stubs::models::EventMessage = serde_json::from_slice(&line).unwrap();
     assert_eq!(read.action.as_deref(), Some("start"));
 }
 

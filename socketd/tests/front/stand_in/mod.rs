@@ -36,6 +36,8 @@ pub(crate) struct World {
     pub(crate) asked: Vec<Request>,
     /// Subscriptions tell this many events at most and then say that the reader lags.
     pub(crate) lag_after: Option<usize>,
+    /// Events up to this one are no longer kept.
+    pub(crate) forgotten: u64,
     /// Open subscriptions.
     pub(crate) subscriptions: usize,
     /// Set when a wait may end.

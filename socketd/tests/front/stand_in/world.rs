@@ -113,6 +113,7 @@ fn info(world: &World) -> Info {
         cpus: 2,
         ..Info::default()
     };
+    info.journal.first_sequence = world.forgotten + 1;
     info.journal.last_sequence = world.events.last().map_or(0, |last| last.sequence);
     info
 }
@@ -147,18 +148,25 @@ fn poll_events(world: &World, poll: &PollEvents) -> Events {
     let last_sequence = world.events.last().map_or(0, |last| last.sequence);
     let mut scanned_to = poll.after.min(last_sequence);
     let mut events = Vec::new();
-    for event in world.events.iter().filter(|event| event.sequence > poll.after) {
+    let mut since = poll.since;
+    for event in &world.events {
+        if event.sequence <= poll.after.max(world.forgotten) {
+            continue;
+        }
+        if poll.from_there && event.time >= since {
+            since = Time::NEVER;
+        }
         if poll.count_max > 0 && events.len() >= poll.count_max as usize {
             break;
         }
         scanned_to = event.sequence;
-        if event.time >= poll.since {
+        if event.time >= since {
             events.push(event.clone());
         }
     }
     Events {
         events,
-        first_retained: 1,
+        first_retained: world.forgotten + 1,
         last_sequence,
         scanned_to,
     }

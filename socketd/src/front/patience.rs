@@ -1,0 +1,138 @@
+//! Patience with clients that do not read.
+//!
+//! What is ready for a client waits in bounded buffers, and whoever makes it waits with it. That is
+//! right for a slow client and wrong for one that has stopped for good: its connection ends with an
+//! error. The clock runs only while something cannot be written, so an idle connection has no timer.
+
+use std::future::Future;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::time::{Sleep, sleep};
+
+/// A stream whose writes fail once none has got on for too long.
+#[derive(Debug)]
+pub(super) struct Patience<S> {
+    stream: S,
+    limit: Duration,
+    /// Runs while a write waits.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S> Patience<S> {
+    pub(super) fn new(stream: S, limit: Duration) -> Self {
+        Self {
+            stream,
+            limit,
+            stalled: None,
+        }
+    }
+
+    /// Lets what a write says stand, unless it has waited too long.
+    fn judge<T>(&mut self, cx: &mut Context<'_>, outcome: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        if outcome.is_ready() {
+            self.stalled = None;
+            return outcome;
+        }
+        let limit = self.limit;
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(sleep(limit)));
+        match stalled.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                tracing::info!(
+                    seconds = limit.as_secs(),
+                    "a client does not read; its connection ends"
+                );
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buffer)
+    }
+}
+
+impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.judge(cx, outcome)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        parts: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let outcome = Pin::new(&mut self.stream).poll_write_vectored(cx, parts);
+        self.judge(cx, outcome)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+    use tokio::time::{Instant, advance};
+
+    use super::*;
+
+    const LIMIT: Duration = Duration::from_secs(60);
+
+    #[tokio::test(start_paused = true)]
+    async fn one_that_never_reads_is_left_and_one_that_reads_slowly_is_not() {
+        let (ours, mut theirs) = duplex(16);
+        let mut patient = Patience::new(ours, LIMIT);
+        let slow = tokio::spawn(async move {
+            let mut byte = [0; 8];
+            for _ in 0..8 {
+                tokio::time::sleep(LIMIT / 2).await;
+                theirs.read_exact(&mut byte).await.unwrap();
+            }
+            theirs
+        });
+        let begin = Instant::now();
+        patient.write_all(&[7; 64]).await.unwrap();
+        let theirs = slow.await.unwrap();
+        assert!(begin.elapsed() > LIMIT);
+
+        let begin = Instant::now();
+        let error = patient.write_all(&[7; 64]).await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::TimedOut);
+        assert_eq!(begin.elapsed().as_secs(), LIMIT.as_secs());
+        drop(theirs);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn silence_costs_nothing() {
+        let (ours, mut theirs) = duplex(16);
+        let mut patient = Patience::new(ours, LIMIT);
+        patient.write_all(b"one").await.unwrap();
+        assert!(patient.stalled.is_none());
+        advance(LIMIT * 3).await;
+        patient.write_all(b"two").await.unwrap();
+        let mut both = [0; 6];
+        theirs.read_exact(&mut both).await.unwrap();
+        assert_eq!(&both, b"onetwo");
+    }
+}
