@@ -31,6 +31,14 @@ pub(crate) enum Source<'a> {
 }
 
 impl Source<'_> {
+    /// Begins a message. A full one is filled the same way whatever was made before it, so that a
+    /// message that is added, or that grows, changes no other.
+    pub(crate) fn begin(&mut self) {
+        if let Self::Full(count) = self {
+            *count = 0;
+        }
+    }
+
     fn byte(&mut self) -> u8 {
         match self {
             Self::Full(count) => {
@@ -178,7 +186,7 @@ records! {
     Versions { min, max }
     IfNewer { than }
     ContainerRef { reference }
-    PollEvents { after, since, count_max, wait_ms }
+    PollEvents { after, since, count_max, wait_ms, from_there }
     Subscribe { after }
     Create { name, image_id, spec }
     Stop { reference, timeout_s, signal }

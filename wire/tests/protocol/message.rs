@@ -19,9 +19,11 @@ impl Message {
     pub(crate) fn each(source: &mut Source<'_>) -> Vec<Self> {
         let mut messages = Vec::new();
         for opcode in Opcode::ALL {
+            source.begin();
             messages.push(Self::Request(request(*opcode, source)));
         }
         for kind in Response::KINDS {
+            source.begin();
             messages.push(Self::Answer(answer(*kind, source)));
         }
         messages
