@@ -349,15 +349,17 @@ fn network_actor<'a>(event: &'a Event, networks: &Networks) -> Actor<'a> {
 }
 
 fn image_actor(event: &Event) -> Actor<'_> {
-    let mut attributes = attributes(event);
-    attributes
-        .entry("name")
-        .or_insert(Cow::from(event.actor.as_str()));
     let id = if event.actor.starts_with("sha256:") {
         event.actor.clone()
     } else {
         format!("sha256:{}", event.actor)
     };
+    let mut attributes = attributes(event);
+    // One without a name goes by its id, and Docker writes that in the same way everywhere.
+    let name = attributes.entry("name").or_default();
+    if name.is_empty() || *name == event.actor {
+        *name = Cow::from(id.clone());
+    }
     Actor { id, attributes }
 }
 

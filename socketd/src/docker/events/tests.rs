@@ -115,6 +115,14 @@ fn networks_and_images_have_their_own_shape() {
             "\n"
         ),
     );
+    let import = event(EventKind::Image, Action::Import, ID, &[("name", ID)]);
+    check(
+        &import,
+        &format!(
+            r#"{{"status":"import","id":"sha256:{ID}","Type":"image","Action":"import","Actor":{{"ID":"sha256:{ID}","Attributes":{{"name":"sha256:{ID}"}}}},"scope":"local","time":1795313503,"timeNano":1795313503460226737}}{}"#,
+            "\n"
+        ),
+    );
 }
 
 #[test]
