@@ -6,12 +6,12 @@ use std::process::{Command, Output, Stdio};
 use harness::{Pair, rootfs};
 
 /// One `docker` that talks to one pair.
-struct Cli {
-    address: String,
+pub(crate) struct Cli {
+    pub(crate) address: String,
 }
 
 impl Cli {
-    fn of(pair: &Pair) -> Self {
+    pub(crate) fn of(pair: &Pair) -> Self {
         Self {
             address: pair.unix().to_string(),
         }
@@ -36,7 +36,7 @@ impl Cli {
 
     /// What it prints where it succeeds.
     #[track_caller]
-    fn run(&self, arguments: &[&str]) -> String {
+    pub(crate) fn run(&self, arguments: &[&str]) -> String {
         let output = self.output(arguments);
         let error = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "docker {}: {error}", arguments.join(" "));
@@ -45,7 +45,7 @@ impl Cli {
 
     /// What it complains about where it fails.
     #[track_caller]
-    fn fail(&self, arguments: &[&str]) -> String {
+    pub(crate) fn fail(&self, arguments: &[&str]) -> String {
         let output = self.output(arguments);
         assert!(
             !output.status.success(),
@@ -56,7 +56,7 @@ impl Cli {
     }
 
     /// Imports the image over standard input.
-    fn import(&self, reference: &str) -> String {
+    pub(crate) fn import(&self, reference: &str) -> String {
         let mut command = self.command(&["import", "-", reference]);
         let mut child = command
             .stdin(Stdio::piped())

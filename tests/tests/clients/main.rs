@@ -1,4 +1,5 @@
 //! Clients that people use, unchanged, against the real pair.
 
+mod beside_dockerd;
 mod bollard;
 mod docker_cli;
