@@ -3,3 +3,4 @@
 mod beside_dockerd;
 mod bollard;
 mod docker_cli;
+mod reboot;
