@@ -13,7 +13,7 @@ use nix::unistd::Pid;
 use serde_json::json;
 
 /// Ends of containers that are measured of each daemon.
-const ENDS: usize = 200;
+const ENDS: usize = 100;
 /// As many syncs beside them.
 const SYNCS: usize = 200;
 /// How long idle readers are watched.
