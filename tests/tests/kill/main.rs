@@ -51,7 +51,7 @@ impl Plan {
         Self {
             events: number("KILL_EVENTS", 1000),
             readers: number("KILL_READERS", 6),
-            by_cursor: number("KILL_BY_CURSOR", 0),
+            by_cursor: number("KILL_BY_CURSOR", 3),
             kills: number("KILL_KILLS", 10),
             seed: seed.unwrap_or(u64::from(now.subsec_nanos())),
         }
