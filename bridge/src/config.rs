@@ -1,6 +1,7 @@
 //! The command line, and where everything lives below the state directory.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -23,7 +24,7 @@ const FRONT_ID: u32 = 60750;
         socketd-bridge up --demo\n  \
         docker -H unix:///run/socketd/docker.sock ps\n\n\
         Exit codes: 0 all is well, 1 something failed (the log says what), 2 wrong arguments, \
-        3 not root."
+        3 not root, 4 the journal is damaged."
 )]
 pub struct Cli {
     /// What to do.
@@ -42,6 +43,8 @@ pub enum Command {
     Serve(Serve),
     /// Stop every container, and a running `up` or `serve` with them.
     Down(Down),
+    /// Read the journal: everything that ever happened and is still kept.
+    Journal(Journal),
 }
 
 /// Arguments of `up`.
@@ -56,6 +59,9 @@ pub struct Up {
     /// --state-dir) and tcp://127.0.0.1:2375. Whoever reaches it controls the containers.
     #[arg(long = "listen", value_name = "URL")]
     pub listen: Vec<String>,
+    /// How much of the journal is kept.
+    #[command(flatten)]
+    pub retention: Retention,
     /// Also offer the image host:latest, this machine's own files (read-only underneath, changes
     /// stay in the container), and run a container `demo` from it.
     ///
@@ -70,6 +76,9 @@ pub struct Serve {
     /// Where and how.
     #[command(flatten)]
     pub common: Common,
+    /// How much of the journal is kept.
+    #[command(flatten)]
+    pub retention: Retention,
     /// Also offer the image host:latest, this machine's own files.
     #[arg(long)]
     pub demo: bool,
@@ -81,6 +90,161 @@ pub struct Down {
     /// Where and how.
     #[command(flatten)]
     pub common: Common,
+}
+
+/// Arguments of `journal`.
+#[derive(Debug, Args)]
+pub struct Journal {
+    /// What to do.
+    #[command(subcommand)]
+    pub command: JournalCommand,
+}
+
+/// What to do with the journal. Each may run beside a bridge, or without one.
+#[derive(Debug, Subcommand)]
+pub enum JournalCommand {
+    /// Show events, one a line.
+    Show(Show),
+    /// Check every checksum, the order and the continuity.
+    ///
+    /// Exit code 0 only if everything is as it was written, 4 where it is not: the output names
+    /// each place by file, byte and lost events.
+    Verify(Place),
+    /// Write every event that is kept as JSON, one object a line.
+    Export(Export),
+}
+
+/// Where the journal is.
+#[derive(Debug, Clone, Args)]
+pub struct Place {
+    /// Directory that holds everything.
+    #[arg(long, value_name = "DIR", default_value = STATE_DIR)]
+    pub state_dir: PathBuf,
+}
+
+/// Arguments of `journal show`.
+#[derive(Debug, Args)]
+pub struct Show {
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
+    /// Write JSON, one object a line.
+    #[arg(long)]
+    pub json: bool,
+    /// Go on with events as they happen.
+    #[arg(short, long)]
+    pub follow: bool,
+    /// Only events after this one, by its number.
+    #[arg(long, value_name = "SEQUENCE", default_value_t = 0)]
+    pub after: u64,
+    /// Only events not earlier than this: seconds since 1970, or a time like 2026-11-25T02:11:40Z.
+    #[arg(long, value_name = "TIME")]
+    pub since: Option<String>,
+    /// Only events not later than this.
+    #[arg(long, value_name = "TIME")]
+    pub until: Option<String>,
+    /// Only events of this kind: container, image, network, volume, daemon.
+    #[arg(long)]
+    pub kind: Option<String>,
+    /// Only this action: create, start, die, ...
+    #[arg(long)]
+    pub action: Option<String>,
+    /// Only what happened to this: the beginning of an id, or a name.
+    #[arg(long, value_name = "ID|NAME")]
+    pub actor: Option<String>,
+    /// No more events than this.
+    #[arg(short = 'n', long, value_name = "COUNT")]
+    pub count: Option<u64>,
+}
+
+impl Show {
+    /// All that is kept.
+    #[must_use]
+    pub fn everything(place: Place) -> Self {
+        Self {
+            place,
+            json: true,
+            follow: false,
+            after: 0,
+            since: None,
+            until: None,
+            kind: None,
+            action: None,
+            actor: None,
+            count: None,
+        }
+    }
+}
+
+/// Arguments of `journal export`.
+#[derive(Debug, Args)]
+pub struct Export {
+    /// Where.
+    #[command(flatten)]
+    pub place: Place,
+    /// File to write, which must not exist yet; standard output without it.
+    #[arg(short, long, value_name = "FILE")]
+    pub output: Option<PathBuf>,
+}
+
+/// How much of the journal is kept.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Retention {
+    /// Most bytes of journal kept, with K, M or G for powers of 1024.
+    #[arg(long, value_name = "BYTES", default_value = "16M", value_parser = parse_bytes)]
+    pub journal_max_bytes: u64,
+    /// How long events are kept, with s, m, h or d; old ones go in whole segments.
+    #[arg(long, value_name = "TIME", default_value = "90d", value_parser = parse_age)]
+    pub journal_max_age: Duration,
+}
+
+/// Least bytes of journal that can be asked for: two segments of a size that is worth a sync.
+const JOURNAL_BYTES_MIN: u64 = 256 * 1024;
+/// Shortest time that can be asked for.
+const JOURNAL_AGE_MIN: Duration = Duration::from_secs(3600);
+
+impl Retention {
+    /// Nothing is deleted: for one who only looks in, and does not know what was asked.
+    pub const ALL: Self = Self {
+        journal_max_bytes: u64::MAX,
+        journal_max_age: Duration::MAX,
+    };
+
+    /// As the journal takes it.
+    #[must_use]
+    pub fn options(self) -> journal::Options {
+        journal::Options {
+            retain_bytes: self.journal_max_bytes,
+            retain_age: self.journal_max_age,
+            ..journal::Options::default()
+        }
+    }
+}
+
+/// A number and the letter behind it, by what the letter stands for.
+fn scaled(text: &str, units: &[(&str, u64)]) -> Option<u64> {
+    let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
+    let (number, unit) = text.split_at_checked(digits)?;
+    let (_, scale) = units.iter().find(|(word, _)| unit.eq_ignore_ascii_case(word))?;
+    number.parse::<u64>().ok()?.checked_mul(*scale)
+}
+
+fn parse_bytes(text: &str) -> Result<u64, String> {
+    let units = [("", 1), ("k", 1 << 10), ("m", 1 << 20), ("g", 1 << 30)];
+    match scaled(text, &units) {
+        None => Err("it must be a number, perhaps with K, M or G behind it".to_owned()),
+        Some(bytes) if bytes < JOURNAL_BYTES_MIN => Err(format!("it must be at least {JOURNAL_BYTES_MIN}")),
+        Some(bytes) => Ok(bytes),
+    }
+}
+
+fn parse_age(text: &str) -> Result<Duration, String> {
+    let units = [("s", 1), ("m", 60), ("h", 3600), ("d", 86_400)];
+    match scaled(text, &units).map(Duration::from_secs) {
+        None => Err("it must be a number with s, m, h or d behind it".to_owned()),
+        Some(age) if age < JOURNAL_AGE_MIN => Err("it must be at least 1h".to_owned()),
+        Some(age) => Ok(age),
+    }
 }
 
 /// Arguments of every command.
@@ -184,5 +348,34 @@ impl Layout {
             format!("unix://{}", self.run().join("socketd/docker.sock").display())
         };
         vec![unix, "tcp://127.0.0.1:2375".to_owned()]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_ages() {
+        assert_eq!(parse_bytes("16M"), Ok(16 << 20));
+        assert_eq!(parse_bytes("1g"), Ok(1 << 30));
+        assert_eq!(parse_bytes("300000"), Ok(300_000));
+        for text in ["", "M", "16MB", "-1", "1K", "99999999999G", "1.5M"] {
+            assert!(parse_bytes(text).is_err(), "{text}");
+        }
+        assert_eq!(parse_age("90d"), Ok(Duration::from_secs(90 * 86_400)));
+        assert_eq!(parse_age("1h"), Ok(Duration::from_secs(3600)));
+        for text in ["", "90", "d", "59m", "1w", "99999999999999999999d"] {
+            assert!(parse_age(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_unless_asked_otherwise_is_the_journal_s_own_default() {
+        let cli = Cli::try_parse_from(["socketd-bridge", "serve"]).unwrap();
+        let Command::Serve(serve) = cli.command else {
+            unreachable!("serve was asked for")
+        };
+        assert_eq!(serve.retention.options(), journal::Options::default());
     }
 }

@@ -10,7 +10,7 @@ use wire::request::{IfNewer, Stop};
 use wire::{Request, Response, Status};
 
 use crate::client::Client;
-use crate::config::{Down, Layout};
+use crate::config::{Down, Layout, Retention};
 use crate::listen;
 use crate::serve::{self, StartError};
 
@@ -32,7 +32,7 @@ pub fn run(arguments: &Down) -> Result<(), StartError> {
         }
         Err(_) => {
             // Nobody runs: this process is the bridge for as long as it takes.
-            let (bridge, _gate) = serve::start(&arguments.common, &layout, false)?;
+            let (bridge, _gate) = serve::start(&arguments.common, &layout, Retention::ALL, false)?;
             let mut running = Vec::new();
             bridge.supervisor.inventory().each(|unit| {
                 if stands(&unit.container.state.status) {

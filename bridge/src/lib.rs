@@ -6,8 +6,10 @@
 //! - `listen`, `peer`, `gate`, `inbox`, `session`, `dispatch`: one request, from a socket to an answer;
 //! - `supervise`, `inventory`, `publish`: one change, from a runtime to everybody;
 //! - [`runtime`]: what runs containers; `shim`, `unpack`: its helpers in processes of their own;
+//! - [`chronicle`]: the journal, read by people;
 //! - `sys`: the only `unsafe`.
 
+pub mod chronicle;
 mod client;
 mod clock;
 pub mod config;

@@ -4,7 +4,8 @@ use std::env;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use bridge::config::{Cli, Command};
+use bridge::chronicle::{self, Verdict};
+use bridge::config::{Cli, Command, Journal};
 use bridge::down;
 use bridge::serve::{self, StartError};
 use bridge::up::{self, UpError};
@@ -12,6 +13,8 @@ use clap::Parser;
 
 /// Exit code where root is needed.
 const NOT_ROOT: u8 = 3;
+/// Exit code where the journal is not as it was written.
+const DAMAGED: u8 = 4;
 
 fn main() -> ExitCode {
     // The helpers are this same program. They come first: they are started often, and read no
@@ -35,6 +38,7 @@ fn main() -> ExitCode {
             serve::begin_log(arguments.common.log_format);
             down::run(&arguments).map_err(UpError::Start)
         }
+        Command::Journal(arguments) => return read_journal(&arguments),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
@@ -44,6 +48,17 @@ fn main() -> ExitCode {
                 UpError::Start(StartError::NotRoot) => ExitCode::from(NOT_ROOT),
                 _ => ExitCode::FAILURE,
             }
+        }
+    }
+}
+
+fn read_journal(arguments: &Journal) -> ExitCode {
+    match chronicle::run(arguments) {
+        Ok(Verdict::Whole) => ExitCode::SUCCESS,
+        Ok(Verdict::Damaged) => ExitCode::from(DAMAGED),
+        Err(error) => {
+            let _ = writeln!(io::stderr(), "socketd-bridge: {error}");
+            ExitCode::FAILURE
         }
     }
 }

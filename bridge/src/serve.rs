@@ -13,7 +13,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Uid;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::config::{Common, Layout, LogFormat, Serve};
+use crate::config::{Common, Layout, LogFormat, Retention, Serve};
 use crate::gate::{Door, Gate};
 use crate::runtime::native::{NativeOptions, NativeRuntime};
 use crate::runtime::{Registry, RuntimeError};
@@ -92,12 +92,13 @@ pub fn end_signals() -> Result<SigSet, StartError> {
 pub fn run(arguments: &Serve) -> Result<(), StartError> {
     let signals = end_signals()?;
     let layout = prepare(&arguments.common)?;
-    let (bridge, gate) = start(&arguments.common, &layout, arguments.demo)?;
+    let (bridge, gate) = start(&arguments.common, &layout, arguments.retention, arguments.demo)?;
     open(&bridge, gate, &layout, arguments.common.front_gid)?;
     tracing::info!(dir = %layout.sockets().display(), "answering");
     let signal = signals.wait().map_err(StartError::Signals)?;
     tracing::info!(%signal, "ending; containers keep running");
     close(&layout);
+    bridge.supervisor.tell_of_end();
     Ok(())
 }
 
@@ -124,7 +125,12 @@ pub(crate) fn prepare(common: &Common) -> Result<Layout, StartError> {
 }
 
 /// Begins to run containers. Nobody is answered yet.
-pub(crate) fn start(common: &Common, layout: &Layout, demo: bool) -> Result<(Arc<Bridge>, Gate), StartError> {
+pub(crate) fn start(
+    common: &Common,
+    layout: &Layout,
+    retention: Retention,
+    demo: bool,
+) -> Result<(Arc<Bridge>, Gate), StartError> {
     let id_path = layout.host_id();
     memory::share_one_arena();
     let host_id = host::id(&id_path).map_err(|error| StartError::File(id_path, error))?;
@@ -135,7 +141,7 @@ pub(crate) fn start(common: &Common, layout: &Layout, demo: bool) -> Result<(Arc
     let native = NativeRuntime::open(&layout.native(), options).map_err(StartError::Runtime)?;
     let native = Arc::new(native);
     let runtimes = Registry::new(vec![Arc::<NativeRuntime>::clone(&native)]);
-    let supervisor = Supervisor::begin(&layout.journal(), host_id, journal::Options::default(), runtimes)
+    let supervisor = Supervisor::begin(&layout.journal(), host_id, retention.options(), runtimes)
         .map_err(StartError::Begin)?;
     let facts = host::facts(layout, host_id, supervisor.runtime_names(), native.groups());
     let gate = Gate {

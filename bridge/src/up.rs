@@ -61,7 +61,7 @@ pub fn run(arguments: &Up) -> Result<(), UpError> {
     signals.add(Signal::SIGCHLD);
     signals.thread_block().map_err(StartError::Signals)?;
     let layout = serve::prepare(&arguments.common)?;
-    let (bridge, gate) = serve::start(&arguments.common, &layout, arguments.demo)?;
+    let (bridge, gate) = serve::start(&arguments.common, &layout, arguments.retention, arguments.demo)?;
     serve::open(&bridge, gate, &layout, arguments.common.front_gid)?;
     let mut front = Front::spawn(arguments, &layout)?;
     if arguments.demo {
@@ -73,6 +73,7 @@ pub fn run(arguments: &Up) -> Result<(), UpError> {
     }
     let ended = wait(&signals, &mut front);
     serve::close(&layout);
+    bridge.supervisor.tell_of_end();
     ended
 }
 

@@ -108,6 +108,8 @@ pub mod attribute {
     pub const PID: &str = "pid";
     /// The runtime that holds the container.
     pub const RUNTIME: &str = "runtime";
+    /// Version of the bridge.
+    pub const VERSION: &str = "version";
 }
 
 record! {

@@ -81,6 +81,17 @@ pub(super) fn image(id: &wire::ImageId, action: Action, name: &str) -> Event {
     }
 }
 
+/// Something happened to the bridge itself.
+pub(super) fn daemon(action: Action) -> Event {
+    Event {
+        time: clock::now(),
+        kind: EventKind::Daemon,
+        action,
+        attributes: vec![Pair::new(attribute::VERSION, env!("CARGO_PKG_VERSION"))],
+        ..Event::default()
+    }
+}
+
 /// Marks an event whose own time nobody knows.
 pub(super) fn found_later(event: Event) -> Event {
     with(event, attribute::FOUND_LATER, "1")

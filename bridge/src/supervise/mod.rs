@@ -23,7 +23,7 @@ use std::thread;
 
 use wire::container::Exit;
 use wire::response::ContainerUsage;
-use wire::{ContainerId, Refusal, Status, Time};
+use wire::{Action, ContainerId, Refusal, Status, Time};
 
 use crate::inventory::Inventory;
 use crate::lock::hold;
@@ -100,10 +100,19 @@ impl Supervisor {
         drop(changes_sender);
         supervisor.follow(changes).map_err(BeginError::Thread)?;
         errand::spawn(Arc::clone(&supervisor), errands_due).map_err(BeginError::Thread)?;
+        supervisor
+            .ledger
+            .record_or_owe(vec![events::daemon(Action::Start)], || {});
         for errand in revivals {
             supervisor.send(errand);
         }
         Ok(supervisor)
+    }
+
+    /// Records that the bridge ends in order. Where this is missing before the next start, it did not.
+    pub(crate) fn tell_of_end(&self) {
+        self.ledger
+            .record_or_owe(vec![events::daemon(Action::Stop)], || {});
     }
 
     /// What exists now.

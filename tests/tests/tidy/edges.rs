@@ -39,6 +39,7 @@ const TABLE: &[Allowed] = &[
             "clap",
             "tracing",
             "tracing-subscriber",
+            "jiff",
             "seccompiler",
             "sha2",
             "tar",

@@ -128,8 +128,7 @@ fn syncs(dir: &Path) -> io::Result<Vec<Duration>> {
 
 /// Kills the first process of one container after the other from outside, and waits for its `die`.
 fn ends(docker: &Docker) -> Vec<Duration> {
-    let filters = "%7B%22event%22%3A%5B%22die%22%5D%7D";
-    let mut follow = docker.follow(&format!("filters={filters}"));
+    let mut follow = docker.follow("");
     (0..ENDS)
         .map(|number| {
             let name = format!("end{number}");
@@ -139,9 +138,12 @@ fn ends(docker: &Docker) -> Vec<Duration> {
             let pid = Pid::from_raw(i32::try_from(pid).expect("a process id"));
             let begin = Instant::now();
             kill(pid, Signal::SIGKILL).expect("it runs");
-            let event = follow.event().expect("the stream broke");
+            // Podman has a word of its own for it.
+            follow.up_to(|event| {
+                matches!(event["Action"].as_str(), Some("die" | "died"))
+                    && event["Actor"]["Attributes"]["name"] == name.as_str()
+            });
             let time = begin.elapsed();
-            assert_eq!(event["Actor"]["Attributes"]["name"], name.as_str());
             docker.delete(&format!("/containers/{name}?force=1")).expect(204);
             time
         })
