@@ -147,7 +147,11 @@ fn a_life() {
     );
     let events = all_events(&supervisor);
     let numbers: Vec<u64> = events.iter().map(|event| event.sequence).collect();
-    assert_eq!(numbers, (1..=6).collect::<Vec<_>>(), "two more are the network's");
+    assert_eq!(
+        numbers,
+        (1..=7).collect::<Vec<_>>(),
+        "two more are the network's, one the bridge's own"
+    );
     let die = events
         .iter()
         .find(|event| event.action == Action::Die)
@@ -515,6 +519,13 @@ fn one_that_nobody_knew_is_recorded_as_made() {
     });
     let supervisor = place.begin(&fake);
     assert_eq!(actions(&supervisor), [Action::Create, Action::Start]);
-    let times: Vec<_> = all_events(&supervisor).iter().map(|event| event.time.0).collect();
+    let events = all_events(&supervisor);
+    let (begin, found) = events.split_last().expect("the bridge has begun");
+    let times: Vec<_> = found.iter().map(|event| event.time.0).collect();
     assert_eq!(times, [1_000, 2_000, 2_000]);
+    assert_eq!((begin.kind, begin.action), (EventKind::Daemon, Action::Start));
+    supervisor.tell_of_end();
+    let events = all_events(&supervisor);
+    let end = events.last().map(|event| (event.kind, event.action));
+    assert_eq!(end, Some((EventKind::Daemon, Action::Stop)));
 }
