@@ -23,7 +23,8 @@ use wire::spec::Pair;
 use wire::{Action, Event, EventKind, Time};
 
 const WRITERS: usize = 64;
-const APPENDS: usize = 300;
+const APPENDS: usize = 60;
+const TURNS: usize = 10;
 const REPLAY_BYTES: u64 = 64 * 1024 * 1024;
 
 fn main() {
@@ -35,20 +36,8 @@ fn main() {
         PathBuf::from,
     );
     fs::create_dir(&root).unwrap();
-    let (one, _) = append(&root.join("one"), 1);
-    let (many, batch) = append(&root.join("many"), WRITERS);
-    println!("durable appends, 1 writer:   {one:>9.0}/s");
-    println!("durable appends, {WRITERS} writers: {many:>9.0}/s");
-    let single = bare_loop(&root.join("bare-1"), 1);
-    let bare = bare_loop(&root.join("bare-many"), batch);
-    println!(
-        "bare loop, 1 a sync:         {single:>9.0}/s, journal {:.2} of it",
-        one / single
-    );
-    println!(
-        "bare loop, {WRITERS} a sync:        {bare:>9.0}/s, journal {:.2} of it",
-        many / bare
-    );
+    beside(&root, 1);
+    beside(&root, WRITERS);
     replay(&root.join("replay"));
     fs::remove_dir_all(&root).unwrap();
 }
@@ -82,26 +71,40 @@ fn options() -> Options {
     }
 }
 
-/// Acknowledged appends a second, and how many shared a sync on average.
-fn append(dir: &Path, writers: usize) -> (f64, usize) {
-    let journal = Journal::open(dir, [1; 32], options()).unwrap().journal;
-    let run = |appends: usize| {
-        let start = Instant::now();
-        std::thread::scope(|scope| {
-            for _ in 0..writers {
-                scope.spawn(|| {
-                    for number in 0..appends {
-                        journal.append(vec![event(number)], Box::new(|_| {})).unwrap();
-                    }
-                });
-            }
-        });
-        (writers * appends) as f64 / start.elapsed().as_secs_f64()
-    };
-    run(20);
-    let rate = run(APPENDS);
-    drop(journal);
-    (rate, mean_batch(dir))
+/// Acknowledged appends of so many writers, and a loop without a journal: the bytes of as many
+/// records as shared a sync, then one fdatasync. In turns, for a disk's mood changes by the second.
+fn beside(root: &Path, writers: usize) {
+    let dir = root.join(format!("writers-{writers}"));
+    let journal = Journal::open(&dir, [1; 32], options()).unwrap().journal;
+    append(&journal, writers);
+    let batch = mean_batch(&dir);
+    let file = File::create(root.join(format!("bare-{writers}"))).unwrap();
+    let (mut own, mut bare) = (Duration::ZERO, Duration::ZERO);
+    for turn in 0..TURNS {
+        own += append(&journal, writers);
+        bare += bare_loop(&file, batch, turn);
+    }
+    let own = (writers * APPENDS * TURNS) as f64 / own.as_secs_f64();
+    let bare = (batch * APPENDS * TURNS) as f64 / bare.as_secs_f64();
+    println!("durable appends, writers {writers:>2}:  {own:>9.0}/s");
+    println!(
+        "bare loop, {batch:>2} a sync:       {bare:>9.0}/s, journal {:.2} of it",
+        own / bare
+    );
+}
+
+fn append(journal: &Journal, writers: usize) -> Duration {
+    let start = Instant::now();
+    std::thread::scope(|scope| {
+        for _ in 0..writers {
+            scope.spawn(|| {
+                for number in 0..APPENDS {
+                    journal.append(vec![event(number)], Box::new(|_| {})).unwrap();
+                }
+            });
+        }
+    });
+    start.elapsed()
 }
 
 /// Events by syncs: the first record of a batch is the one that nothing was pending before.
@@ -128,16 +131,14 @@ fn mean_batch(dir: &Path) -> usize {
     events / batches
 }
 
-/// What a loop without a journal reaches: the bytes of so many records, then one fdatasync.
-fn bare_loop(path: &Path, records: usize) -> f64 {
-    let file = File::create(path).unwrap();
+fn bare_loop(file: &File, records: usize, turn: usize) -> Duration {
     let bytes = vec![7; record_bytes() * records];
     let start = Instant::now();
-    for turn in 0..APPENDS {
-        file.write_all_at(&bytes, (turn * bytes.len()) as u64).unwrap();
+    for number in turn * APPENDS..(turn + 1) * APPENDS {
+        file.write_all_at(&bytes, (number * bytes.len()) as u64).unwrap();
         file.sync_data().unwrap();
     }
-    (records * APPENDS) as f64 / start.elapsed().as_secs_f64()
+    start.elapsed()
 }
 
 fn replay(dir: &Path) {

@@ -1,9 +1,10 @@
 //! Where callers wait for the writer: one round of them at a time, woken together.
 //!
 //! Callers that come while a round is being written form the next one. A round is answered by one
-//! call to the kernel however many wait in it; a channel each would cost one call a caller.
+//! call to the kernel however many wait in it; a channel each would cost one call a caller. They
+//! wake without a lock between them: behind a condition variable each would queue for its mutex.
 
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use wire::Event;
 
@@ -35,9 +36,8 @@ struct Next {
 /// Callers that are answered together.
 #[derive(Debug, Default)]
 struct Round {
-    /// None until the round is over; then one answer per caller, taken by each.
-    answers: Mutex<Option<Vec<Option<Answer>>>>,
-    over: Condvar,
+    /// Set when the round is over: one answer per caller, each behind a lock that nobody else takes.
+    answers: OnceLock<Vec<Mutex<Option<Answer>>>>,
 }
 
 /// A round in the writer's hands. Dropped without answers, it tells its callers that the writer
@@ -106,15 +106,11 @@ impl Queue {
 
 impl Round {
     fn wait(&self, place: usize) -> Answer {
-        let answers = lock(&self.answers);
-        let mut answers = self
-            .over
-            .wait_while(answers, |answers| answers.is_none())
-            .unwrap_or_else(PoisonError::into_inner);
-        let own = answers
-            .as_mut()
-            .and_then(|answers| answers.get_mut(place))
-            .and_then(Option::take);
+        let own = self
+            .answers
+            .wait()
+            .get(place)
+            .and_then(|answer| lock(answer).take());
         own.unwrap_or(Err(AppendError::Closed))
     }
 }
@@ -122,14 +118,15 @@ impl Round {
 impl Turn {
     /// Answers every caller, in the order of the appends.
     pub(crate) fn finish(self, answers: Vec<Answer>) {
-        *lock(&self.round.answers) = Some(answers.into_iter().map(Some).collect());
+        let answers = answers.into_iter().map(|answer| Mutex::new(Some(answer)));
+        // It cannot be set already: the turn is one, and ends here.
+        let _ = self.round.answers.set(answers.collect());
     }
 }
 
 impl Drop for Turn {
     fn drop(&mut self) {
-        lock(&self.round.answers).get_or_insert_default();
-        self.round.over.notify_all();
+        self.round.answers.get_or_init(Vec::new);
     }
 }
 
