@@ -12,6 +12,7 @@ mod verdict;
 use std::env;
 use std::io::{self, Write};
 use std::path::Path;
+use std::process::Command;
 use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -119,6 +120,7 @@ fn nothing_is_lost_or_doubled_whoever_is_killed_when() {
     verdict::accounts_are_true(&accounts, &journal);
     verdict::lives_are_whole(&journal);
     verdict::all_heard_the_same(&readers, &journal);
+    journal_is_whole(pair.dir());
     let sum = |count: fn(&Heard) -> usize| readers.iter().map(count).sum::<usize>();
     let unclear: usize = accounts.iter().map(|account| account.unclear.len()).sum();
     say(&format!(
@@ -131,6 +133,17 @@ fn nothing_is_lost_or_doubled_whoever_is_killed_when() {
         sum(|heard| heard.repeated),
         plan.seed,
     ));
+}
+
+/// Every byte of it, after all that.
+fn journal_is_whole(dir: &Path) {
+    let verify = Command::new(&binaries().bridge)
+        .args(["journal", "verify", "--state-dir"])
+        .arg(dir)
+        .output()
+        .unwrap();
+    let words = String::from_utf8_lossy(&verify.stdout);
+    assert!(verify.status.success(), "{words}");
 }
 
 fn is_last(event: &Value) -> bool {
