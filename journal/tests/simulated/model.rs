@@ -1,6 +1,14 @@
 //! Random lives of a journal beside a plain list of what it should hold.
+//!
+//! `JOURNAL_MODEL_CASES=200000 cargo test --release -p socketd-journal --test simulated model`
+//! lives that many lives instead of a few hundred, of thirty operations on average, and says how
+//! many operations that was.
 
-use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof, proptest};
+use std::cell::Cell;
+use std::io::Write;
+
+use proptest::prelude::{Just, ProptestConfig, Strategy, any, prop, prop_oneof};
+use proptest::test_runner::TestRunner;
 use wire::{Event, Time};
 
 use crate::disk::{Counted, Cut, Disk, Fault};
@@ -150,6 +158,15 @@ impl Pair {
             batch.last_sequence,
             self.model.last().map_or(0, |event| event.sequence)
         );
+        // Times in the list go up and down; the first that is late enough is what counts.
+        let reached = self
+            .model
+            .iter()
+            .find(|event| event.sequence >= batch.first_retained && event.time >= since);
+        assert_eq!(
+            self.journal.position(since).unwrap(),
+            reached.map_or(batch.last_sequence, |event| event.sequence - 1)
+        );
     }
 
     /// Opens `disk` in place of the one there was; `perhaps` were under way.
@@ -178,13 +195,23 @@ impl Pair {
     }
 }
 
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
+/// How many lives `cargo test` lives.
+const CASES: u32 = 600;
 
-    #[test]
-    fn the_journal_is_a_list(acts in acts()) {
+#[test]
+fn the_journal_is_a_list() {
+    let asked = std::env::var("JOURNAL_MODEL_CASES").ok();
+    let cases = asked.as_ref().map_or(CASES, |cases| cases.parse().unwrap());
+    let config = ProptestConfig {
+        cases,
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
+    let operations = Cell::new(0_u64);
+    let live = |acts: Vec<Act>| {
         let mut pair = Pair::new();
         for act in acts {
+            operations.set(operations.get() + 1);
             pair.act(act);
         }
         let bounds = pair.journal.bounds();
@@ -195,5 +222,10 @@ proptest! {
             .cloned()
             .collect();
         assert_eq!(read_all(&pair.journal), kept);
+        Ok(())
+    };
+    TestRunner::new(config).run(&acts(), live).unwrap();
+    if asked.is_some() {
+        writeln!(std::io::stderr(), "{} operations", operations.get()).unwrap();
     }
 }
