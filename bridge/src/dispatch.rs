@@ -229,14 +229,28 @@ fn await_news(
     Ok(())
 }
 
-/// Past events after `ask.after`, then every event as it happens, until the peer goes or lags.
+/// After which event a subscription begins.
+fn subscribed_after(bridge: &Bridge, ask: &Subscribe) -> Result<u64, Refusal> {
+    let ledger = bridge.supervisor.ledger();
+    if ask.since.is_never() {
+        return Ok(ask.after.unwrap_or(ledger.bounds().last_sequence));
+    }
+    let place = ledger.position(ask.since);
+    let place = place.map_err(|error| Refusal::because(RefusalCode::Internal, error.to_string()))?;
+    Ok(place.max(ask.after.unwrap_or(0)))
+}
+
+/// Past events after where the subscription begins, then every event as it happens, until the peer goes or lags.
 fn subscribe(bridge: &Bridge, ask: &Subscribe, answer: &mut Answer<'_>) -> Result<(), End> {
     let ledger = bridge.supervisor.ledger();
     let subscription = match ledger.publisher().subscribe() {
         Ok(subscription) => subscription,
         Err(refusal) => return answer.finish(Err(refusal)),
     };
-    let mut last = ask.after.unwrap_or(ledger.bounds().last_sequence);
+    let mut last = match subscribed_after(bridge, ask) {
+        Ok(last) => last,
+        Err(refusal) => return answer.finish(Err(refusal)),
+    };
     answer.send(&Response::Subscribed(Subscribed { after: last }), Flow::More)?;
     loop {
         match page(bridge, last, Time::NEVER, 0) {

@@ -1,9 +1,13 @@
 //! Events: all of them, once, in order, to everybody, live and later.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::io::{Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::{Docker, Pair};
 use serde_json::Value;
+use wire::request::{PollEvents, Subscribe};
+use wire::{Event, HEADER_BYTES, Header, Request, Response};
 
 /// Now, as `seconds.nanoseconds`.
 fn now() -> String {
@@ -164,4 +168,56 @@ fn an_event_has_docker_s_shape() {
         die["time"].as_u64().unwrap(),
         die["timeNano"].as_u64().unwrap() / 1_000_000_000
     );
+}
+
+/// Asks the bridge itself, and reads the frames of its answer up to the first with events.
+fn first_events(pair: &Pair, request: &Request) -> Vec<Event> {
+    let mut stream = UnixStream::connect(pair.bridge_socket("watch")).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut bytes = Vec::new();
+    request.append_to(&mut bytes).unwrap();
+    stream.write_all(&bytes).unwrap();
+    loop {
+        let mut header = [0; HEADER_BYTES];
+        stream.read_exact(&mut header).unwrap();
+        let header = Header::parse(&header, wire::limits::RESPONSE_BYTES_MAX).unwrap();
+        let mut payload = vec![0; header.length as usize];
+        stream.read_exact(&mut payload).unwrap();
+        match Response::decode(header.kind, &payload).unwrap() {
+            Response::Events(events) => return events.events,
+            Response::Subscribed(_) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+#[test]
+fn the_bridge_reads_from_a_number_or_a_time() {
+    let pair = Pair::start();
+    let docker = pair.docker();
+    live(&docker, "web");
+    let all = first_events(&pair, &Request::PollEvents(PollEvents::default()));
+    assert!(all.len() > 5);
+    let from = &all[3];
+    let polls = [
+        PollEvents {
+            after: 3,
+            ..PollEvents::default()
+        },
+        PollEvents {
+            since: from.time,
+            from_there: true,
+            ..PollEvents::default()
+        },
+    ];
+    for poll in polls {
+        assert_eq!(first_events(&pair, &Request::PollEvents(poll)), all[3..]);
+    }
+    let subscribe = |after, since| Request::Subscribe(Subscribe { after, since });
+    assert_eq!(
+        first_events(&pair, &subscribe(Some(3), wire::Time::NEVER)),
+        all[3..]
+    );
+    assert_eq!(first_events(&pair, &subscribe(None, from.time)), all[3..]);
+    assert_eq!(first_events(&pair, &subscribe(Some(4), from.time)), all[4..]);
 }

@@ -62,8 +62,11 @@ record! {
 record! {
     /// Asks for every event from now on, after those missed.
     pub struct Subscribe {
-        /// Only events after this one; none means from now on.
+        /// Only events after this one; none means from now on, or from `since`.
         1 => after: Option<u64>,
+        /// From the first event that is not earlier than this, whatever the wall clock said of those
+        /// behind it; with `after`, from the later of the two places. Never means that it does not count.
+        2 => since: Time,
     }
 }
 

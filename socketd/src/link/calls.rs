@@ -99,7 +99,10 @@ impl Link {
     /// # Errors
     /// See [`LinkError`].
     pub(crate) async fn subscribe(&self, after: Option<u64>) -> Result<(Subscribed, LongCall), LinkError> {
-        let request = Request::Subscribe(Subscribe { after });
+        let request = Request::Subscribe(Subscribe {
+            after,
+            ..Subscribe::default()
+        });
         let mut call = self.call_long(&request).await?;
         let first = tokio::time::timeout(ASK_TIME_MAX, call.receive())
             .await

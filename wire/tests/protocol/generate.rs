@@ -187,7 +187,7 @@ records! {
     IfNewer { than }
     ContainerRef { reference }
     PollEvents { after, since, count_max, wait_ms, from_there }
-    Subscribe { after }
+    Subscribe { after, since }
     Create { name, image_id, spec }
     Stop { reference, timeout_s, signal }
     Kill { reference, signal }
