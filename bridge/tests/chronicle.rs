@@ -74,7 +74,7 @@ fn event(number: u64) -> Event {
         sequence: 0,
         time: Time((1_800_000_000 + number) * 1_000_000_000),
         kind: EventKind::Container,
-        action: if number % 2 == 0 {
+        action: if number.is_multiple_of(2) {
             Action::Start
         } else {
             Action::Die

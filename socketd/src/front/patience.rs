@@ -93,7 +93,7 @@ impl<S: AsyncWrite + Unpin> AsyncWrite for Patience<S> {
 #[cfg(test)]
 mod tests {
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
-    use tokio::time::{Instant, advance};
+    use tokio::time::{Instant, advance, timeout};
 
     use super::*;
 
@@ -103,15 +103,16 @@ mod tests {
     async fn one_that_never_reads_is_left_and_one_that_reads_slowly_is_not() {
         let (ours, mut theirs) = duplex(16);
         let mut patient = Patience::new(ours, LIMIT);
+        let begin = Instant::now();
         let slow = tokio::spawn(async move {
-            let mut byte = [0; 8];
+            let mut bytes = [0; 8];
             for _ in 0..8 {
-                tokio::time::sleep(LIMIT / 2).await;
-                theirs.read_exact(&mut byte).await.unwrap();
+                // Whoever writes waits by now; the paused clock moves when nothing else can.
+                let _ = timeout(LIMIT / 2, std::future::pending::<()>()).await;
+                theirs.read_exact(&mut bytes).await.unwrap();
             }
             theirs
         });
-        let begin = Instant::now();
         patient.write_all(&[7; 64]).await.unwrap();
         let theirs = slow.await.unwrap();
         assert!(begin.elapsed() > LIMIT);
