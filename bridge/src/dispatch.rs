@@ -21,6 +21,8 @@ use crate::session::{Answer, End};
 use crate::supervise::is_up;
 use crate::{Bridge, gate};
 
+mod inside;
+
 /// Does what is asked and answers it.
 pub(crate) fn answer(
     bridge: &Bridge,
@@ -55,13 +57,15 @@ pub(crate) fn answer(
             Some(tar) => supervisor
                 .import_image(&import, tar)
                 .map(|image| Response::Imported(Box::new(image))),
-            None => Err(Refusal::because(
-                RefusalCode::Malformed,
-                "no descriptor came with the request",
-            )),
+            None => Err(no_descriptor()),
         },
+        other => return inside::answer(bridge, other, descriptors, answer),
     };
     answer.finish(outcome)
+}
+
+fn no_descriptor() -> Refusal {
+    Refusal::because(RefusalCode::Malformed, "no descriptor came with the request")
 }
 
 fn capabilities(door: Door, versions: Versions) -> Capabilities {

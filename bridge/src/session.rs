@@ -1,8 +1,10 @@
 //! One connection: frames in, frames out, with deadlines. Decides nothing.
 
-use std::io::{self, Write};
+use std::io::{self, IoSlice, Write};
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
+use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use wire::frame::Flow;
 use wire::{Header, Invalid, Opcode, Refusal, RefusalCode, Request, Response};
 
@@ -38,6 +40,40 @@ impl From<io::Error> for End {
 impl Answer<'_> {
     /// Sends one frame.
     pub(crate) fn send(&mut self, response: &Response, flow: Flow) -> Result<(), End> {
+        self.encode(response, flow)?;
+        let mut stream = self.stream;
+        stream.write_all(&self.buffer)?;
+        self.shrink();
+        Ok(())
+    }
+
+    /// Sends one frame and, with its first byte, descriptors.
+    pub(crate) fn send_with(
+        &mut self,
+        response: &Response,
+        flow: Flow,
+        passed: &[BorrowedFd<'_>],
+    ) -> Result<(), End> {
+        if passed.is_empty() {
+            return self.send(response, flow);
+        }
+        self.encode(response, flow)?;
+        let raw: Vec<RawFd> = passed.iter().map(AsRawFd::as_raw_fd).collect();
+        let sent = sendmsg::<()>(
+            self.stream.as_raw_fd(),
+            &[IoSlice::new(&self.buffer)],
+            &[ControlMessage::ScmRights(&raw)],
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        )
+        .map_err(io::Error::from)?;
+        let mut stream = self.stream;
+        stream.write_all(self.buffer.get(sent..).unwrap_or_default())?;
+        self.shrink();
+        Ok(())
+    }
+
+    fn encode(&mut self, response: &Response, flow: Flow) -> Result<(), End> {
         self.buffer.clear();
         if let Err(error) = response.append_to(flow, &mut self.buffer) {
             tracing::error!(kind = response.kind(), %error, "an answer does not fit its frame");
@@ -46,13 +82,14 @@ impl Answer<'_> {
                 .append_to(Flow::Last, &mut self.buffer)
                 .map_err(End::Invalid)?;
         }
-        let mut stream = self.stream;
-        stream.write_all(&self.buffer)?;
-        // One large answer must not stay in memory for as long as the connection idles.
+        Ok(())
+    }
+
+    /// One large answer must not stay in memory for as long as the connection idles.
+    fn shrink(&mut self) {
         if self.buffer.capacity() > 2 * wire::limits::CHUNK_BYTES {
             self.buffer = Vec::new();
         }
-        Ok(())
     }
 
     /// Sends the only frame of an answer, or why there is none.

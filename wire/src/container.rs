@@ -37,6 +37,44 @@ record! {
     }
 }
 
+numbers! {
+    /// What the health check says.
+    pub enum HealthStatus {
+        /// Nothing yet.
+        Starting = 1,
+        /// All is well.
+        Healthy = 2,
+        /// It failed too often.
+        Unhealthy = 3,
+    }
+}
+
+record! {
+    /// One run of the health check.
+    pub struct Probe {
+        /// When it began.
+        1 => started_at: Time,
+        /// When it ended.
+        2 => ended_at: Time,
+        /// Exit code; -1 where it could not be run or took too long.
+        3 => exit_code: i32,
+        /// The beginning of what it wrote; bytes that are no text are replaced.
+        4 => output: String,
+    }
+}
+
+record! {
+    /// A container's health.
+    pub struct Health {
+        /// What the check says.
+        1 => status: HealthStatus,
+        /// Failures in a row.
+        2 => failing_streak: u32,
+        /// The last runs, oldest first; never in a list.
+        3 => log: Vec<Probe>,
+    }
+}
+
 record! {
     /// Where in its life a container is, with what belongs to that.
     pub struct State {
@@ -54,6 +92,8 @@ record! {
         6 => finished_at: Time,
         /// How often the restart policy started it since it was last started by hand.
         7 => restart_count: u32,
+        /// Its health; absent where nobody asked for a check.
+        8 => health: Option<Health>,
     }
 }
 
@@ -125,6 +165,17 @@ record! {
     }
 }
 
+impl Health {
+    /// The same without what the checks wrote.
+    #[must_use]
+    pub fn without_log(&self) -> Self {
+        Self {
+            log: Vec::new(),
+            ..*self
+        }
+    }
+}
+
 impl Container {
     /// What a list shows of it.
     #[must_use]
@@ -149,7 +200,10 @@ impl Container {
             exposed: self.spec.network.exposed.clone(),
             published: self.spec.network.published.clone(),
             restart: self.spec.restart.clone(),
-            state: self.state.clone(),
+            state: State {
+                health: self.state.health.as_ref().map(Health::without_log),
+                ..self.state.clone()
+            },
             annotations: self.spec.annotations.clone(),
         }
     }

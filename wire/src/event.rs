@@ -77,6 +77,16 @@ numbers! {
         Pull = 26,
         /// Unused things were removed.
         Prune = 27,
+        /// A client let go of what it was attached to.
+        Detach = 28,
+        /// An image was made of a container.
+        Commit = 29,
+        /// A container's files were taken out as a whole.
+        Export = 30,
+        /// Files were taken out of a container.
+        ReadArchive = 31,
+        /// Files were put into a container.
+        WriteArchive = 32,
     }
 }
 
@@ -110,6 +120,20 @@ pub mod attribute {
     pub const RUNTIME: &str = "runtime";
     /// Version of the bridge.
     pub const VERSION: &str = "version";
+    /// The further process, by id.
+    pub const EXEC: &str = "exec";
+    /// Its argument vector, joined by spaces.
+    pub const COMMAND: &str = "command";
+    /// What the health check now says: `starting`, `healthy`, `unhealthy`.
+    pub const HEALTH: &str = "health";
+    /// Height of the terminal, in rows, decimal.
+    pub const ROWS: &str = "rows";
+    /// Width of the terminal, in columns, decimal.
+    pub const COLUMNS: &str = "columns";
+    /// The path in the container.
+    pub const PATH: &str = "path";
+    /// Why, in the user's words.
+    pub const COMMENT: &str = "comment";
 }
 
 record! {

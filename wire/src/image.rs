@@ -2,7 +2,7 @@
 
 use crate::id::ImageId;
 use crate::record;
-use crate::spec::{Pair, Port};
+use crate::spec::{HealthCheck, Pair, Port};
 use crate::time::Time;
 
 record! {
@@ -26,6 +26,8 @@ record! {
         8 => volumes: Vec<String>,
         /// Signal that asks it to end.
         9 => stop_signal: String,
+        /// How health is found out.
+        10 => health_check: Option<HealthCheck>,
     }
 }
 
@@ -52,5 +54,7 @@ record! {
         9 => tagged_at: Time,
         /// Directory of its root file system, on the host.
         10 => rootfs_dir: String,
+        /// Who made it, in words.
+        11 => author: String,
     }
 }

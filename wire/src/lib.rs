@@ -11,22 +11,27 @@
 
 pub mod container;
 pub mod event;
+pub mod exec;
+pub mod files;
 pub mod frame;
 pub mod id;
 pub mod image;
 pub mod info;
 pub mod invalid;
 pub mod limits;
+pub mod log;
 pub mod reader;
 pub mod record;
 pub mod refusal;
 pub mod request;
 pub mod response;
 pub mod spec;
+pub mod stats;
 pub mod time;
 
 pub use container::{Container, State, Status, Summary};
 pub use event::{Action, Event, EventKind};
+pub use exec::{Exec, ExecSpec};
 pub use frame::{Flow, HEADER_BYTES, Header};
 pub use id::{ContainerId, ImageId};
 pub use image::{Image, ImageConfig};
@@ -36,4 +41,5 @@ pub use refusal::{Refusal, RefusalCode};
 pub use request::{Opcode, Request};
 pub use response::Response;
 pub use spec::Spec;
+pub use stats::Stats;
 pub use time::Time;

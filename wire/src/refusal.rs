@@ -57,6 +57,24 @@ numbers! {
         ImageHasTags = 25,
         /// No such user or group in the container. `detail` says who.
         NoSuchUser = 26,
+        /// No further process has this id. `subject`: the id.
+        NoSuchExec = 27,
+        /// The further process was started before. `subject`: its id.
+        ExecStarted = 28,
+        /// Its processes are frozen. `subject`: the container's id.
+        Paused = 29,
+        /// Its processes are not frozen. `subject`: the container's id.
+        NotPaused = 30,
+        /// It is between two runs. `subject`: the container's id.
+        Restarting = 31,
+        /// Nothing is there. `subject`: the path; `holder`: the container.
+        NoSuchPath = 32,
+        /// It is no directory. `subject`: the path.
+        NotADirectory = 33,
+        /// What is there cannot be replaced by what is asked. `subject`: the path; `detail` says why.
+        PathConflict = 34,
+        /// The file system refuses writing. `subject`: the path.
+        ReadOnly = 35,
     }
 }
 

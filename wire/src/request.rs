@@ -1,5 +1,7 @@
 //! What can be asked.
 
+use crate::exec::{CreateExec, ExecRef, InspectExec, StartExec};
+use crate::files::{Commit, ContainerPath, OpenLog, Resize, Update, WriteArchive};
 use crate::frame::{self, Flow};
 use crate::id::ImageId;
 use crate::image::ImageConfig;
@@ -253,6 +255,16 @@ requests! {
     Wait(Wait) = 9,
     /// How much disk do containers use?
     DiskUsage(Nothing) = 10,
+    /// What has it written?
+    OpenLog(OpenLog) = 11,
+    /// Which processes has it?
+    ListProcesses(ContainerRef) = 12,
+    /// What does it use?
+    ReadStats(ContainerRef) = 13,
+    /// What differs from its image?
+    ListChanges(ContainerRef) = 14,
+    /// What is this further process?
+    InspectExec(InspectExec) = 15,
     /// Make a container.
     Create(Box<Create>) = 32,
     /// Start it.
@@ -267,12 +279,40 @@ requests! {
     Remove(Remove) = 37,
     /// Give it another name.
     Rename(Rename) = 38,
+    /// Freeze its processes.
+    Pause(ContainerRef) = 39,
+    /// Thaw its processes.
+    Unpause(ContainerRef) = 40,
+    /// Change what it may use.
+    Update(Box<Update>) = 41,
+    /// Prepare a further process.
+    CreateExec(Box<CreateExec>) = 42,
+    /// Start it.
+    StartExec(StartExec) = 43,
+    /// End it, for whoever started it is gone.
+    HangUpExec(ExecRef) = 44,
+    /// Follow what it writes, as one that is attached.
+    Attach(ContainerRef) = 45,
+    /// Open the way to its standard input.
+    OpenInput(ContainerRef) = 46,
+    /// Give its terminal a size.
+    Resize(Resize) = 47,
     /// Bring an image.
     ImportImage(ImportImage) = 48,
     /// Take an image away.
     RemoveImage(RemoveImage) = 49,
     /// Give an image a name.
     TagImage(TagImage) = 50,
+    /// Make an image of a container.
+    Commit(Box<Commit>) = 51,
+    /// What is at this path?
+    StatPath(ContainerPath) = 64,
+    /// Take files out of it.
+    ReadArchive(ContainerPath) = 65,
+    /// Put files into it.
+    WriteArchive(WriteArchive) = 66,
+    /// Take its whole root file system out of it.
+    Export(ContainerRef) = 67,
 }
 
 impl Request {

@@ -2,6 +2,8 @@
 
 use crate::container::{Container, Exit, Summary};
 use crate::event::Event;
+use crate::exec::{Exec, ExecCreated, ExecStarted};
+use crate::files::{Archive, Changes, Input, Log, PathStat, Updated};
 use crate::frame::{self, Flow};
 use crate::id::ContainerId;
 use crate::image::Image;
@@ -11,6 +13,7 @@ use crate::reader::Unknown;
 use crate::record::Value;
 use crate::refusal::Refusal;
 use crate::request::Nothing;
+use crate::stats::{Processes, Stats};
 use crate::{Invalid, record};
 
 record! {
@@ -196,14 +199,36 @@ responses! {
     NotModified(Nothing) = 0x800b,
     /// The subscription ends here, for it was read too slowly.
     Lagged(Lagged) = 0x800c,
+    /// A log; its files' descriptors come along.
+    Log(Log) = 0x800d,
+    /// Processes; perhaps more follow.
+    Processes(Processes) = 0x800e,
+    /// What a container uses.
+    Stats(Box<Stats>) = 0x800f,
+    /// Differences from an image; perhaps more follow.
+    Changes(Changes) = 0x8010,
+    /// A further process.
+    Exec(Box<Exec>) = 0x8011,
     /// A container was made.
     Created(Created) = 0x8020,
     /// The wait is over.
     Exited(Exited) = 0x8021,
+    /// Limits were changed.
+    Updated(Updated) = 0x8022,
+    /// A further process was prepared.
+    ExecCreated(ExecCreated) = 0x8023,
+    /// A further process runs; its streams' descriptors come along.
+    ExecStarted(ExecStarted) = 0x8024,
+    /// The way to a standard input; its descriptor comes along.
+    Input(Input) = 0x8025,
     /// An image came.
     Imported(Box<Image>) = 0x8030,
     /// An image, or a name of one, went.
     ImageRemoved(ImageRemoved) = 0x8031,
+    /// What a path is.
+    PathStat(PathStat) = 0x8040,
+    /// A tar on its way; its descriptor comes along.
+    Archive(Archive) = 0x8041,
     /// Not done, and why.
     Refused(Refusal) = 0xffff,
 }

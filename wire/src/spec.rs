@@ -236,6 +236,32 @@ record! {
         13 => stop_timeout_s: Option<u32>,
         /// Whether a small init reaps orphans for it.
         14 => init: bool,
+        /// Height of its terminal at the start, in rows; zero means as the kernel makes it.
+        15 => rows: u16,
+        /// Width of its terminal at the start, in columns; zero means as the kernel makes it.
+        16 => columns: u16,
+    }
+}
+
+record! {
+    /// How the container's health is found out: a command that ends with 0 where all is well.
+    pub struct HealthCheck {
+        /// The command, or the text for a shell.
+        1 => arguments: Vec<String>,
+        /// Whether the one argument is for `/bin/sh -c`.
+        2 => shell: bool,
+        /// Whether there is to be none, whatever the image says.
+        3 => disabled: bool,
+        /// Between two checks, in nanoseconds; zero means 30 s.
+        4 => interval_ns: u64,
+        /// For one check, in nanoseconds; zero means 30 s.
+        5 => timeout_ns: u64,
+        /// After the start, in which failures do not count, in nanoseconds.
+        6 => start_period_ns: u64,
+        /// Between two checks in that time, in nanoseconds; zero means 5 s.
+        7 => start_interval_ns: u64,
+        /// Failures in a row that make it unhealthy; zero means 3.
+        8 => retries: u32,
     }
 }
 
@@ -270,5 +296,7 @@ record! {
         13 => log_options: Vec<Pair>,
         /// Notes of the user that nothing interprets.
         14 => annotations: Vec<Pair>,
+        /// How its health is found out; absent where it is not.
+        15 => health_check: Option<HealthCheck>,
     }
 }

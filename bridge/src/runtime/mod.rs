@@ -9,9 +9,12 @@ use std::os::fd::OwnedFd;
 use std::sync::mpsc::Sender;
 
 use wire::container::Exit;
+use wire::exec::ExecStarted;
+use wire::files::{Commit, LogFile, PathChange, PathStat, WriteArchive};
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
-use wire::{Container, ContainerId, Image, ImageId, Time};
+use wire::stats::{ProcessInfo, Stats};
+use wire::{Container, ContainerId, ExecSpec, Image, ImageId, Time};
 
 #[cfg(test)]
 pub(crate) mod fake;
@@ -27,6 +30,17 @@ pub enum Change {
     Exited {
         /// The container.
         id: ContainerId,
+        /// How it ended.
+        exit: Exit,
+        /// When.
+        finished_at: Time,
+    },
+    /// A further process ended.
+    ExecEnded {
+        /// The container.
+        container: ContainerId,
+        /// The process, by the id it was started with.
+        exec: String,
         /// How it ended.
         exit: Exit,
         /// When.
@@ -75,6 +89,54 @@ pub struct Started {
     pub started_at: Time,
 }
 
+/// A further process to be started.
+#[derive(Debug, Clone, Copy)]
+pub struct ExecOrder<'a> {
+    /// The id by which its end is told.
+    pub id: &'a str,
+    /// What it is to be, the size of its terminal included.
+    pub spec: &'a ExecSpec,
+    /// Whether nobody will read or write its streams, whatever `spec` says.
+    pub detach: bool,
+}
+
+/// A further process that runs.
+#[derive(Debug)]
+pub struct ExecRun {
+    /// What is answered.
+    pub started: ExecStarted,
+    /// The other ends of its streams, as `started` says.
+    pub streams: Vec<OwnedFd>,
+}
+
+/// The other end of a container's standard input.
+#[derive(Debug)]
+pub struct InputEnd {
+    /// Whether it is the master of a terminal; else it is the writing end of a pipe.
+    pub terminal: bool,
+    /// The descriptor.
+    pub end: OwnedFd,
+}
+
+/// A tar that is being made.
+pub struct Tar {
+    /// What is in it.
+    pub stat: PathStat,
+    /// Where it comes out.
+    pub stream: OwnedFd,
+    /// Waits for its maker and says whether that was all of it. Called once `stream` was passed on
+    /// and closed here; dropped, the maker ends with its next write after the reader has gone.
+    pub end: Box<dyn FnOnce() -> Result<(), RuntimeError> + Send>,
+}
+
+impl fmt::Debug for Tar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tar")
+            .field("stat", &self.stat)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What a runtime can fail at.
 #[derive(Debug)]
 pub enum RuntimeError {
@@ -106,6 +168,19 @@ pub enum RuntimeError {
     Unsupported(String),
     /// A tar that is none, or holds what an image may not.
     InvalidArchive(String),
+    /// Nothing is at this path of the container.
+    NoSuchPath(String),
+    /// What is at this path of the container is no directory.
+    NotADirectory(String),
+    /// What is at this path of the container stands in the way.
+    PathConflict {
+        /// The path.
+        path: String,
+        /// Why.
+        reason: String,
+    },
+    /// The container's file system refuses writing at this path.
+    ReadOnly(String),
     /// The operating system said no.
     System {
         /// What was tried.
@@ -138,6 +213,10 @@ impl fmt::Display for RuntimeError {
             | Self::InvalidSpec(sentence)
             | Self::Unsupported(sentence)
             | Self::InvalidArchive(sentence) => f.write_str(sentence),
+            Self::NoSuchPath(path) => write!(f, "nothing is at {path}"),
+            Self::NotADirectory(path) => write!(f, "{path} is no directory"),
+            Self::PathConflict { path, reason } => write!(f, "{path}: {reason}"),
+            Self::ReadOnly(path) => write!(f, "{path} cannot be written"),
             Self::System { attempt, error } => write!(f, "{attempt}: {error}"),
         }
     }
@@ -222,4 +301,147 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// What could not be removed.
     fn remove_image(&self, id: &ImageId) -> Result<(), RuntimeError>;
+
+    // What follows is about containers from within. A runtime gives what it has.
+
+    /// The files of a container's log, oldest first, open for reading.
+    ///
+    /// # Errors
+    /// What the operating system said. No log yet is no error but an empty list.
+    fn open_log(&self, _id: &ContainerId) -> Result<Vec<(LogFile, OwnedFd)>, RuntimeError> {
+        Err(unsupported("logs"))
+    }
+
+    /// Keeps the writing end of a pipe: a byte is written to it after each write to the log, and it is
+    /// closed when this run, or the next one of a container that does not run, has written its last.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    fn ring(&self, _id: &ContainerId, _bell: OwnedFd) -> Result<(), RuntimeError> {
+        Err(unsupported("followers of logs"))
+    }
+
+    /// A way to the container's standard input. Where it closes with its first client, this is the
+    /// only one.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotRunning`]; [`RuntimeError::Unsupported`] where it has none.
+    fn open_input(&self, _id: &ContainerId) -> Result<InputEnd, RuntimeError> {
+        Err(unsupported("standard input"))
+    }
+
+    /// Gives the container's terminal a size; does nothing where it has none.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotRunning`].
+    fn resize(&self, _id: &ContainerId, _rows: u16, _columns: u16) -> Result<(), RuntimeError> {
+        Err(unsupported("terminals"))
+    }
+
+    /// Starts a further process in a container that runs; its end is told as a [`Change`].
+    ///
+    /// # Errors
+    /// As for a first process, and [`RuntimeError::NotRunning`].
+    fn exec(&self, _id: &ContainerId, _order: ExecOrder<'_>) -> Result<ExecRun, RuntimeError> {
+        Err(unsupported("further processes"))
+    }
+
+    /// Sends a signal to a further process; one that has ended is no error.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    fn signal_exec(&self, _id: &ContainerId, _exec: &str, _signal: i32) -> Result<(), RuntimeError> {
+        Err(unsupported("further processes"))
+    }
+
+    /// Every process of a container that runs, by rising number.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotRunning`].
+    fn processes(&self, _id: &ContainerId) -> Result<Vec<ProcessInfo>, RuntimeError> {
+        Err(unsupported("lists of processes"))
+    }
+
+    /// What a container that runs uses now.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotRunning`].
+    fn stats(&self, _id: &ContainerId) -> Result<Stats, RuntimeError> {
+        Err(unsupported("statistics"))
+    }
+
+    /// Freezes every process of a container, or thaws them, and returns once that is done.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotRunning`]; [`RuntimeError::Unsupported`] on a kernel that cannot.
+    fn freeze(&self, _id: &ContainerId, _frozen: bool) -> Result<(), RuntimeError> {
+        Err(unsupported("freezing"))
+    }
+
+    /// Keeps changed limits and policy of a container, durably, and applies the limits at once where
+    /// it runs. Warnings are for the user.
+    ///
+    /// # Errors
+    /// Everything is as it was.
+    fn update(&self, _container: &Container) -> Result<Vec<String>, RuntimeError> {
+        Err(unsupported("changing limits"))
+    }
+
+    /// What differs from the image, sorted by path.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    fn changes(&self, _id: &ContainerId) -> Result<Vec<PathChange>, RuntimeError> {
+        Err(unsupported("lists of changes"))
+    }
+
+    /// What is at a path, as the container itself would find it; a last link is not followed.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NoSuchPath`].
+    fn stat_path(&self, _id: &ContainerId, _path: &str) -> Result<PathStat, RuntimeError> {
+        Err(unsupported("files"))
+    }
+
+    /// Packs what is at a path, under its last name.
+    ///
+    /// # Errors
+    /// As [`stat_path`](Self::stat_path).
+    fn read_archive(&self, _id: &ContainerId, _path: &str) -> Result<Tar, RuntimeError> {
+        Err(unsupported("files"))
+    }
+
+    /// Unpacks a tar, read to its end, in a directory of the container.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NoSuchPath`], [`RuntimeError::NotADirectory`], [`RuntimeError::PathConflict`],
+    /// [`RuntimeError::ReadOnly`], [`RuntimeError::InvalidArchive`]. What was unpacked before stays.
+    fn write_archive(
+        &self,
+        _id: &ContainerId,
+        _ask: &WriteArchive,
+        _tar: OwnedFd,
+    ) -> Result<(), RuntimeError> {
+        Err(unsupported("files"))
+    }
+
+    /// Packs the whole root file system, without what is mounted in it.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    fn export(&self, _id: &ContainerId) -> Result<Tar, RuntimeError> {
+        Err(unsupported("exports"))
+    }
+
+    /// Makes an image of the container's root file system as it is now, durably.
+    ///
+    /// # Errors
+    /// Nothing is left behind.
+    fn commit(&self, _id: &ContainerId, _ask: &Commit) -> Result<Image, RuntimeError> {
+        Err(unsupported("images of containers"))
+    }
+}
+
+fn unsupported(what: &str) -> RuntimeError {
+    RuntimeError::Unsupported(format!("this runtime has no {what}"))
 }

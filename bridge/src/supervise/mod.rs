@@ -5,7 +5,10 @@
 
 mod errand;
 mod events;
+mod exec;
+mod files;
 mod images;
+mod inside;
 mod ledger;
 mod life;
 mod names;
@@ -14,6 +17,7 @@ mod restart;
 mod run;
 #[cfg(test)]
 mod tests;
+mod tune;
 
 use std::io;
 use std::path::Path;
@@ -31,6 +35,7 @@ use crate::publish::Publisher;
 use crate::runtime::{Change, Registry, Runtime, RuntimeError};
 
 pub(crate) use errand::Errand;
+pub(crate) use inside::LogOpening;
 pub(crate) use ledger::Ledger;
 pub(crate) use restart::Backoff;
 pub(crate) use run::is_up;
@@ -139,13 +144,20 @@ impl Supervisor {
     fn follow(self: &Arc<Self>, changes: Receiver<Change>) -> io::Result<()> {
         let supervisor = Arc::clone(self);
         let follow = move || {
-            for Change::Exited {
-                id,
-                exit,
-                finished_at,
-            } in changes
-            {
-                supervisor.ended(&id, &exit, finished_at);
+            for change in changes {
+                match change {
+                    Change::Exited {
+                        id,
+                        exit,
+                        finished_at,
+                    } => supervisor.ended(&id, &exit, finished_at),
+                    Change::ExecEnded {
+                        container,
+                        exec,
+                        exit,
+                        finished_at,
+                    } => supervisor.exec_ended(&container, &exec, &exit, finished_at),
+                }
             }
         };
         thread::Builder::new()

@@ -271,6 +271,10 @@ pub(super) fn refusal(id: &ContainerId, error: &RuntimeError) -> Refusal {
         RuntimeError::InvalidSpec(_) => (RefusalCode::InvalidSpec, String::new()),
         RuntimeError::Unsupported(_) => (RefusalCode::Unsupported, String::new()),
         RuntimeError::InvalidArchive(_) => (RefusalCode::InvalidArchive, String::new()),
+        RuntimeError::NoSuchPath(path) => (RefusalCode::NoSuchPath, path.clone()),
+        RuntimeError::NotADirectory(path) => (RefusalCode::NotADirectory, path.clone()),
+        RuntimeError::PathConflict { path, .. } => (RefusalCode::PathConflict, path.clone()),
+        RuntimeError::ReadOnly(path) => (RefusalCode::ReadOnly, path.clone()),
         RuntimeError::System { .. } => (RefusalCode::RuntimeFailed, id.to_string()),
     };
     Refusal::about(code, subject).with_detail(error.to_string())

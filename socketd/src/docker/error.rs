@@ -100,6 +100,20 @@ pub enum Act<'a> {
     ImageTag,
     /// Importing one.
     Import,
+    /// A further process in the container the client calls so.
+    Exec {
+        /// The name or id as the client wrote it.
+        reference: &'a str,
+    },
+    /// Files of the container the client calls so.
+    Archive {
+        /// The name or id as the client wrote it.
+        reference: &'a str,
+    },
+    /// Freezing one, or thawing it.
+    Pause,
+    /// Attaching to one.
+    Attach,
     /// Anything else.
     Other,
 }
@@ -148,10 +162,50 @@ pub fn from_refusal(refusal: &Refusal, act: Act<'_>) -> ApiError {
         )),
         // Only what a client wrote can make a request that does not decode: too many items, a NUL in a text.
         RefusalCode::Malformed => ApiError::bad_request(detail(refusal)),
+        RefusalCode::NoSuchExec
+        | RefusalCode::ExecStarted
+        | RefusalCode::Paused
+        | RefusalCode::NotPaused
+        | RefusalCode::Restarting
+        | RefusalCode::NoSuchPath
+        | RefusalCode::NotADirectory
+        | RefusalCode::PathConflict
+        | RefusalCode::ReadOnly => inside(refusal, act),
         RefusalCode::RuntimeFailed
         | RefusalCode::Internal
         | RefusalCode::UnknownOpcode
         | RefusalCode::Unknown(_) => ApiError::internal(detail(refusal)),
+    }
+}
+
+/// What only happens within a container.
+fn inside(refusal: &Refusal, act: Act<'_>) -> ApiError {
+    let subject = refusal.subject.as_str();
+    match refusal.code {
+        RefusalCode::NoSuchExec => ApiError::not_found(format!("No such exec instance: {subject}")),
+        RefusalCode::ExecStarted => {
+            ApiError::conflict(format!("Error: Exec command {subject} has already run"))
+        }
+        RefusalCode::Paused => ApiError::conflict(match act {
+            Act::Exec { reference } => {
+                format!("Container {reference} is paused, unpause the container before exec")
+            }
+            Act::Attach => format!("container {subject} is paused, unpause the container before attach"),
+            _ => format!("Container {subject} is already paused"),
+        }),
+        RefusalCode::NotPaused => ApiError::internal(format!("Container {subject} is not paused")),
+        RefusalCode::Restarting => ApiError::conflict(format!(
+            "Container {subject} is restarting, wait until the container is running"
+        )),
+        RefusalCode::NoSuchPath => ApiError::not_found(match act {
+            Act::Archive { reference } => {
+                format!("Could not find the file {subject} in container {reference}")
+            }
+            _ => format!("Could not find the file {subject}"),
+        }),
+        RefusalCode::NotADirectory => ApiError::bad_request("extraction point is not a directory"),
+        RefusalCode::ReadOnly => ApiError::forbidden("container rootfs is marked read-only"),
+        _ => ApiError::bad_request(detail(refusal)),
     }
 }
 

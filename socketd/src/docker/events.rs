@@ -292,6 +292,11 @@ fn action_word(kind: EventKind, action: Action) -> Option<&'static str> {
         Action::Reload => "reload",
         Action::Pull => "pull",
         Action::Prune => "prune",
+        Action::Detach => "detach",
+        Action::Commit => "commit",
+        Action::Export => "export",
+        Action::ReadArchive => "archive-path",
+        Action::WriteArchive => "extract-to-dir",
         Action::Unknown(_) => return None,
     })
 }

@@ -1,11 +1,13 @@
 //! One connection to the bridge: a request out, the frames of its answer in.
 
-use std::io::{self, IoSlice};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
+use std::io::{self, IoSlice, IoSliceMut};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
 
 use bytes::{Buf, BytesMut};
 use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, Interest};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, recvmsg};
+use tokio::io::{AsyncWriteExt, Interest};
 use tokio::net::UnixStream;
 use wire::limits::RESPONSE_BYTES_MAX;
 use wire::{Flow, HEADER_BYTES, Header, Invalid, Request, Response};
@@ -13,12 +15,20 @@ use wire::{Flow, HEADER_BYTES, Header, Invalid, Request, Response};
 use super::LinkError;
 use crate::limits::LINK_BUFFER_KEPT_BYTES_MAX;
 
+/// Least room made for reading, in bytes.
+const READ_BYTES_MIN: usize = 4096;
+
+/// Most descriptors taken with one answer: a log's files and its bell.
+const PASSED_MAX: usize = wire::files::LOG_FILES_MAX + 1;
+
 /// A connection on which one call runs at a time.
 #[derive(Debug)]
 pub struct Connection {
     stream: UnixStream,
     out: Vec<u8>,
     input: BytesMut,
+    /// Descriptors that came with the answer, in their order.
+    passed: Vec<OwnedFd>,
     sent: bool,
 }
 
@@ -28,6 +38,7 @@ impl Connection {
             stream,
             out: Vec::new(),
             input: BytesMut::new(),
+            passed: Vec::new(),
             sent: false,
         }
     }
@@ -109,7 +120,7 @@ impl Connection {
         self.send_rest(count).await
     }
 
-    /// The next frame of the answer. May be dropped while it waits without losing anything.
+    /// The next frame of the answer. May be dropped while it waits without losing a frame.
     ///
     /// # Errors
     /// [`LinkError::Lost`], [`LinkError::Garbage`].
@@ -118,13 +129,36 @@ impl Connection {
             if let Some(frame) = self.take_frame().map_err(LinkError::Garbage)? {
                 return Ok(frame);
             }
-            let count = self
-                .stream
-                .read_buf(&mut self.input)
-                .await
-                .map_err(|_| LinkError::Lost)?;
-            if count == 0 {
+            if self.read().await.map_err(|_| LinkError::Lost)? == 0 {
                 return Err(LinkError::Lost);
+            }
+        }
+    }
+
+    /// Takes the descriptors that came with what was received so far.
+    pub(super) fn take_passed(&mut self) -> Vec<OwnedFd> {
+        std::mem::take(&mut self.passed)
+    }
+
+    /// Reads what has arrived, with the descriptors beside it.
+    async fn read(&mut self) -> io::Result<usize> {
+        let Self {
+            stream,
+            input,
+            passed,
+            ..
+        } = self;
+        loop {
+            stream.readable().await?;
+            let start = input.len();
+            let room = input.capacity().saturating_sub(start).max(READ_BYTES_MIN);
+            input.resize(start.saturating_add(room), 0);
+            let bytes = input.get_mut(start..).unwrap_or_default();
+            let outcome = stream.try_io(Interest::READABLE, || receive(&*stream, bytes, passed));
+            input.truncate(start.saturating_add(*outcome.as_ref().unwrap_or(&0)));
+            match outcome {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                other => return other,
             }
         }
     }
@@ -146,6 +180,24 @@ impl Connection {
         self.input.advance(end);
         Ok(Some((header.flow, response)))
     }
+}
+
+/// More descriptors than an answer can honestly bring are closed.
+fn receive(socket: impl AsFd, bytes: &mut [u8], passed: &mut Vec<OwnedFd>) -> io::Result<usize> {
+    let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(PASSED_MAX))];
+    let mut control = RecvAncillaryBuffer::new(&mut space);
+    let message = recvmsg(
+        socket,
+        &mut [IoSliceMut::new(bytes)],
+        &mut control,
+        RecvFlags::CMSG_CLOEXEC,
+    )?;
+    for part in control.drain() {
+        if let RecvAncillaryMessage::ScmRights(descriptors) = part {
+            passed.extend(descriptors.take(PASSED_MAX.saturating_sub(passed.len())));
+        }
+    }
+    Ok(message.bytes)
 }
 
 fn send_descriptor(socket: RawFd, bytes: &[u8], passed: RawFd) -> io::Result<usize> {

@@ -13,7 +13,7 @@ mod held;
 mod pool;
 mod upload;
 
-use std::os::fd::BorrowedFd;
+use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -77,6 +77,15 @@ impl LongCall {
     /// The connection's end, bytes that are no answer, or the bridge's refusal.
     pub async fn receive(&mut self) -> Result<Response, LinkError> {
         refused(self.connection.receive().await?.1)
+    }
+
+    /// The next answer, with the descriptors that came along. Waits for ever, as [`receive`](Self::receive).
+    ///
+    /// # Errors
+    /// As [`receive`](Self::receive).
+    pub async fn receive_passed(&mut self) -> Result<(Response, Vec<OwnedFd>), LinkError> {
+        let response = self.receive().await?;
+        Ok((response, self.connection.take_passed()))
     }
 }
 

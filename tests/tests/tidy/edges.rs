@@ -71,6 +71,7 @@ const TABLE: &[Allowed] = &[
             "tracing",
             "tracing-subscriber",
             "nix",
+            "rustix",
             "jiff",
             "regex-lite",
             "percent-encoding",

@@ -173,6 +173,7 @@ fn spec(body: &Body, image: &ImageConfig, warnings: &mut Vec<String>) -> Result<
         shm_bytes,
         log_options: pairs(&host.log_config.config),
         annotations: pairs(&host.annotations),
+        health_check: None,
     })
 }
 
@@ -207,6 +208,8 @@ fn process(body: &Body, image: &ImageConfig) -> Result<Process, ApiError> {
         stop_signal,
         stop_timeout_s,
         init: *body.host_config.init,
+        rows: 0,
+        columns: 0,
     })
 }
 

@@ -192,6 +192,7 @@ mod tests {
             tags: vec!["alpine:3.10".into(), "bb:latest".into()],
             tagged_at: Time(1_795_312_536_965_586_554),
             rootfs_dir: "/var/lib/socketd/images/12/rootfs".into(),
+            author: String::new(),
         }
     }
 

@@ -1,0 +1,150 @@
+//! Requests about a container from within. Bulk bytes do not pass through here: descriptors do.
+
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+
+use nix::fcntl::OFlag;
+use nix::unistd::pipe2;
+use wire::exec::ExecCreated;
+use wire::files::{Archive, Changes, Input, Log, Updated};
+use wire::frame::Flow;
+use wire::request::Nothing;
+use wire::stats::Processes;
+use wire::{Refusal, RefusalCode, Request, Response};
+
+use super::{no_descriptor, send_chunks};
+use crate::Bridge;
+use crate::runtime::Tar;
+use crate::session::{Answer, End};
+use crate::supervise::LogOpening;
+
+/// Does what is asked and answers it.
+pub(super) fn answer(
+    bridge: &Bridge,
+    request: Request,
+    descriptors: Vec<OwnedFd>,
+    answer: &mut Answer<'_>,
+) -> Result<(), End> {
+    let supervisor = &bridge.supervisor;
+    let done = |outcome: Result<(), Refusal>| outcome.map(|()| Response::Done(Nothing {}));
+    let outcome = match request {
+        Request::OpenLog(ask) => {
+            return open_log(ask.follow, answer, |bell| {
+                supervisor.open_log(&ask.reference, bell)
+            });
+        }
+        Request::Attach(container) => {
+            return open_log(true, answer, |bell| supervisor.attach(&container.reference, bell));
+        }
+        Request::ListProcesses(container) => match supervisor.processes(&container.reference) {
+            Ok(processes) => {
+                return send_chunks(processes.into_iter(), answer, |processes| {
+                    Response::Processes(Processes { processes })
+                });
+            }
+            Err(refusal) => Err(refusal),
+        },
+        Request::ListChanges(container) => match supervisor.changes(&container.reference) {
+            Ok(changes) => {
+                return send_chunks(changes.into_iter(), answer, |changes| {
+                    Response::Changes(Changes { changes })
+                });
+            }
+            Err(refusal) => Err(refusal),
+        },
+        Request::ReadStats(container) => supervisor
+            .stats(&container.reference)
+            .map(|stats| Response::Stats(Box::new(stats))),
+        Request::InspectExec(inspect) => supervisor
+            .inspect_exec(&inspect)
+            .map(|exec| Response::Exec(Box::new(exec))),
+        Request::Pause(container) => done(supervisor.freeze(&container.reference, true)),
+        Request::Unpause(container) => done(supervisor.freeze(&container.reference, false)),
+        Request::Update(update) => supervisor
+            .update(&update)
+            .map(|warnings| Response::Updated(Updated { warnings })),
+        Request::CreateExec(create) => supervisor
+            .create_exec(*create)
+            .map(|id| Response::ExecCreated(ExecCreated { id })),
+        Request::StartExec(start) => match supervisor.start_exec(&start) {
+            Ok((started, streams)) => {
+                let passed: Vec<BorrowedFd<'_>> = streams.iter().map(AsFd::as_fd).collect();
+                return answer.send_with(&Response::ExecStarted(started), Flow::Last, &passed);
+            }
+            Err(refusal) => Err(refusal),
+        },
+        Request::HangUpExec(exec) => done(supervisor.hang_up_exec(&exec.id)),
+        Request::OpenInput(container) => match supervisor.open_input(&container.reference) {
+            Ok(input) => {
+                let response = Response::Input(Input {
+                    terminal: input.terminal,
+                });
+                return answer.send_with(&response, Flow::Last, &[input.end.as_fd()]);
+            }
+            Err(refusal) => Err(refusal),
+        },
+        Request::Resize(resize) => done(supervisor.resize(&resize)),
+        Request::Commit(commit) => supervisor
+            .commit(&commit)
+            .map(|image| Response::Imported(Box::new(image))),
+        Request::StatPath(ask) => supervisor.stat_path(&ask).map(Response::PathStat),
+        Request::ReadArchive(ask) => return pass_tar(supervisor.read_archive(&ask), answer),
+        Request::Export(container) => return pass_tar(supervisor.export(&container.reference), answer),
+        Request::WriteArchive(ask) => match descriptors.into_iter().next() {
+            Some(tar) => done(supervisor.write_archive(&ask, tar)),
+            None => Err(no_descriptor()),
+        },
+        other => Err(Refusal::about(
+            RefusalCode::Unsupported,
+            format!("{:?}", other.opcode()),
+        )),
+    };
+    answer.finish(outcome)
+}
+
+/// Opens a log; where it is followed, with a bell whose other end stays with the runtime.
+fn open_log(
+    follow: bool,
+    answer: &mut Answer<'_>,
+    open: impl FnOnce(Option<OwnedFd>) -> Result<LogOpening, Refusal>,
+) -> Result<(), End> {
+    let (bell, ringer) = if follow {
+        match pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK) {
+            Ok((bell, ringer)) => (Some(bell), Some(ringer)),
+            Err(error) => {
+                let refusal = Refusal::because(RefusalCode::Internal, error.to_string());
+                return answer.finish(Err(refusal));
+            }
+        }
+    } else {
+        (None, None)
+    };
+    let LogOpening { files, tty, running } = match open(ringer) {
+        Ok(opening) => opening,
+        Err(refusal) => return answer.finish(Err(refusal)),
+    };
+    let mut passed: Vec<BorrowedFd<'_>> = files.iter().map(|(_, file)| file.as_fd()).collect();
+    passed.extend(bell.as_ref().map(AsFd::as_fd));
+    let log = Log {
+        files: files.iter().map(|(file, _)| file.clone()).collect(),
+        tty,
+        bell: bell.is_some(),
+        running,
+    };
+    answer.send_with(&Response::Log(log), Flow::Last, &passed)
+}
+
+/// Passes on where a tar comes out, and says at its end whether that was all of it.
+fn pass_tar(tar: Result<Tar, Refusal>, answer: &mut Answer<'_>) -> Result<(), End> {
+    let Tar { stat, stream, end } = match tar {
+        Ok(tar) => tar,
+        Err(refusal) => return answer.finish(Err(refusal)),
+    };
+    answer.send_with(
+        &Response::Archive(Archive { stat }),
+        Flow::More,
+        &[stream.as_fd()],
+    )?;
+    drop(stream);
+    let outcome = end().map_err(|error| Refusal::because(RefusalCode::RuntimeFailed, error.to_string()));
+    answer.finish(outcome.map(|()| Response::Done(Nothing {})))
+}
