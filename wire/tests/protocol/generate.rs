@@ -3,8 +3,13 @@
 //! Struct literals name every field, so a field that is added to a record does not compile here
 //! until it is generated too.
 
-use wire::container::{Container, Exit, State, Status, Summary};
+use wire::container::{Container, Exit, Health, HealthStatus, Probe, State, Status, Summary};
 use wire::event::{Action, Event, EventKind};
+use wire::exec::{CreateExec, Exec, ExecCreated, ExecRef, ExecSpec, ExecStarted, InspectExec, StartExec};
+use wire::files::{
+    Archive, ChangeKind, Changes, Commit, ContainerPath, Input, Log, LogFile, OpenLog, PathChange, PathStat,
+    Resize, Update, Updated, WriteArchive,
+};
 use wire::image::{Image, ImageConfig};
 use wire::info::{Info, JournalInfo, LimitSupport};
 use wire::refusal::{Refusal, RefusalCode};
@@ -17,8 +22,11 @@ use wire::response::{
     Subscribed, Usage,
 };
 use wire::spec::{
-    Device, Mount, MountKind, Network, NetworkMode, Pair, Port, Process, Resources, RestartKind,
+    Device, HealthCheck, Mount, MountKind, Network, NetworkMode, Pair, Port, Process, Resources, RestartKind,
     RestartPolicy, Security, Spec, Ulimit,
+};
+use wire::stats::{
+    BlockCounter, BlockKind, Counter, CpuStats, InterfaceStats, MemoryStats, ProcessInfo, Processes, Stats,
 };
 use wire::{ContainerId, ImageId, Time};
 
@@ -167,7 +175,10 @@ numbers!(
     NetworkMode,
     RestartKind,
     RefusalCode,
-    WaitCondition
+    WaitCondition,
+    HealthStatus,
+    ChangeKind,
+    BlockKind
 );
 
 macro_rules! records {
@@ -212,14 +223,14 @@ records! {
     Refusal { code, subject, holder, detail }
 
     Exit { code, unknown, oom }
-    State { status, pid, exit, error, started_at, finished_at, restart_count }
+    State { status, pid, exit, error, started_at, finished_at, restart_count, health }
     Container {
-        id, name, runtime, created_at, image_id, spec, state, upper_dir, lower_dirs, log_path, resolv_conf_path,
-        hostname_path, hosts_path
+        id, name, runtime, created_at, image_id, spec, state, upper_dir, lower_dirs, log_path,
+        resolv_conf_path, hostname_path, hosts_path
     }
     Summary {
-        id, name, runtime, created_at, image_id, image, arguments, labels, mounts, network_mode, exposed, published,
-        restart, state, annotations
+        id, name, runtime, created_at, image_id, image, arguments, labels, mounts, network_mode, exposed,
+        published, restart, state, annotations
     }
 
     Pair { key, value }
@@ -233,22 +244,24 @@ records! {
         cpu_quota_us, cpuset_cpus, cpuset_mems, pids_max, ulimits, oom_score_adjustment
     }
     Security {
-        privileged, capabilities_added, capabilities_dropped, options, read_only_rootfs, groups_added, sysctls,
-        devices
+        privileged, capabilities_added, capabilities_dropped, options, read_only_rootfs, groups_added,
+        sysctls, devices
     }
     Network { mode, exposed, published, dns, dns_options, dns_search, extra_hosts, publish_all }
     Process {
-        entrypoint, command, env, working_dir, user, tty, open_stdin, stdin_once, attach_stdout, attach_stderr,
-        attach_stdin, stop_signal, stop_timeout_s, init
+        entrypoint, command, env, working_dir, user, tty, open_stdin, stdin_once, attach_stdout,
+        attach_stderr, attach_stdin, stop_signal, stop_timeout_s, init, rows, columns
     }
     Spec {
-        image, process, hostname, domainname, labels, mounts, network, resources, security, restart, auto_remove,
-        shm_bytes, log_options, annotations
+        image, process, hostname, domainname, labels, mounts, network, resources, security, restart,
+        auto_remove, shm_bytes, log_options, annotations, health_check
     }
 
-    ImageConfig { entrypoint, command, env, working_dir, user, labels, exposed, volumes, stop_signal }
+    ImageConfig {
+        entrypoint, command, env, working_dir, user, labels, exposed, volumes, stop_signal, health_check
+    }
     Image {
-        id, created_at, layer, size_bytes, architecture, comment, config, tags, tagged_at, rootfs_dir
+        id, created_at, layer, size_bytes, architecture, comment, config, tags, tagged_at, rootfs_dir, author
     }
     Event { sequence, time, kind, action, actor, attributes, labels }
     JournalInfo { first_sequence, last_sequence, failure }
@@ -258,4 +271,53 @@ records! {
         bridge_version, started_at, state_dir, runtimes, cgroup_version, backing_filesystem, limits, journal,
         seccomp, ipv4_forwarding, warnings
     }
+
+    Probe { started_at, ended_at, exit_code, output }
+    Health { status, failing_streak, log }
+    HealthCheck {
+        arguments, shell, disabled, interval_ns, timeout_ns, start_period_ns, start_interval_ns, retries
+    }
+    ExecSpec {
+        arguments, env, working_dir, user, tty, attach_stdin, attach_stdout, attach_stderr, privileged,
+        detach_keys, rows, columns
+    }
+    Exec { id, container, spec, running, pid, exit_code, started_at, finished_at }
+    CreateExec { reference, spec }
+    ExecCreated { id }
+    StartExec { id, detach, rows, columns }
+    ExecStarted { pid, terminal, input, output, error }
+    ExecRef { id }
+    InspectExec { id, until_ended }
+    OpenLog { reference, follow }
+    LogFile { number, bytes }
+    Log { files, tty, bell, running }
+    Input { terminal }
+    Resize { reference, rows, columns }
+    PathChange { path, kind }
+    Changes { changes }
+    ContainerPath { reference, path }
+    PathStat { name, size, mode, modified_at, link_target }
+    Archive { stat }
+    WriteArchive { reference, path, keep_kinds, keep_owners }
+    Commit { reference, tag, comment, author, pause, config }
+    Updated { warnings }
+    Update {
+        reference, memory_bytes, memory_swap_bytes, memory_reservation_bytes, nano_cpus, cpu_shares,
+        cpu_period_us, cpu_quota_us, cpuset_cpus, cpuset_mems, pids_max, restart
+    }
+    Counter { name, value }
+    CpuStats {
+        total_ns, user_ns, kernel_ns, per_cpu_ns, machine_ns, online, periods, throttled_periods, throttled_ns
+    }
+    MemoryStats { usage, usage_max, limit, failures, counters }
+    BlockCounter { kind, major, minor, operation, value }
+    InterfaceStats {
+        name, rx_bytes, rx_packets, rx_errors, rx_dropped, tx_bytes, tx_packets, tx_errors, tx_dropped
+    }
+    Stats { read_at, running, cpu, memory, pids, pids_max, block, interfaces, group_version }
+    ProcessInfo {
+        pid, parent, uid, gid, state, name, arguments, terminal, started_at, cpu_ns, resident_bytes,
+        virtual_bytes, threads, nice, priority, group, session
+    }
+    Processes { processes }
 }

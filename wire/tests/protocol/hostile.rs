@@ -198,8 +198,8 @@ fn kinds_of_the_other_direction_are_not_understood() {
 #[test]
 fn opcodes_that_act_are_told_by_their_number() {
     use Opcode::{
-        Capabilities, DiskUsage, Info, InspectContainer, ListContainers, ListImages, Ping, PollEvents,
-        Subscribe, Wait,
+        Capabilities, DiskUsage, Info, InspectContainer, InspectExec, ListChanges, ListContainers,
+        ListImages, ListProcesses, OpenLog, Ping, PollEvents, ReadStats, Subscribe, Wait,
     };
     let asking = [
         Ping,
@@ -212,6 +212,11 @@ fn opcodes_that_act_are_told_by_their_number() {
         Subscribe,
         Wait,
         DiskUsage,
+        OpenLog,
+        ListProcesses,
+        ReadStats,
+        ListChanges,
+        InspectExec,
     ];
     for opcode in Opcode::ALL {
         assert_eq!(opcode.number() < 32, asking.contains(opcode), "{opcode:?}");

@@ -122,7 +122,26 @@ fn request(opcode: Opcode, source: &mut Source<'_>) -> Request {
         Rename,
         ImportImage,
         RemoveImage,
-        TagImage
+        TagImage,
+        OpenLog,
+        ListProcesses,
+        ReadStats,
+        ListChanges,
+        InspectExec,
+        Pause,
+        Unpause,
+        Update,
+        CreateExec,
+        StartExec,
+        HangUpExec,
+        Attach,
+        OpenInput,
+        Resize,
+        Commit,
+        StatPath,
+        ReadArchive,
+        WriteArchive,
+        Export
     )
 }
 
@@ -149,10 +168,21 @@ fn answer(kind: u16, source: &mut Source<'_>) -> Response {
         0x800a = Usage,
         0x800b = NotModified,
         0x800c = Lagged,
+        0x800d = Log,
+        0x800e = Processes,
+        0x800f = Stats,
+        0x8010 = Changes,
+        0x8011 = Exec,
         0x8020 = Created,
         0x8021 = Exited,
+        0x8022 = Updated,
+        0x8023 = ExecCreated,
+        0x8024 = ExecStarted,
+        0x8025 = Input,
         0x8030 = Imported,
         0x8031 = ImageRemoved,
+        0x8040 = PathStat,
+        0x8041 = Archive,
         0xffff = Refused
     )
 }
