@@ -13,7 +13,9 @@ pub mod leftovers;
 pub mod pace;
 pub mod pair;
 pub mod rootfs;
+pub mod terminal;
 
 pub use docker::Docker;
 pub use http::{Address, Answer, Connection};
 pub use pair::Pair;
+pub use terminal::Terminal;

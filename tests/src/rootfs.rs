@@ -11,7 +11,7 @@ const BUSYBOX: &str = "/bin/busybox";
 const APPLETS: &[&str] = &[
     "sh", "true", "false", "sleep", "echo", "cat", "ls", "id", "kill", "touch", "ps", "env", "hostname",
     "mount", "head", "wc", "dd", "date", "mkdir", "rm", "stat", "readlink", "uname", "test", "yes", "grep",
-    "awk",
+    "awk", "stty", "vi", "top", "tar", "seq", "tail", "ln",
 ];
 
 /// A tar of it, about 2 MiB.

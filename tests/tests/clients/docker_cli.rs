@@ -17,7 +17,7 @@ impl Cli {
         }
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");
         command.args(["-H", &self.address]).args(arguments);
         command
@@ -28,7 +28,7 @@ impl Cli {
     }
 
     #[track_caller]
-    fn output(&self, arguments: &[&str]) -> Output {
+    pub(crate) fn output(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap_or_else(|error| {
             panic!("There is no docker command ({error}): install it (apt-get install docker.io).")
         })

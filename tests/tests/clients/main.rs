@@ -3,4 +3,5 @@
 mod beside_dockerd;
 mod bollard;
 mod docker_cli;
+mod inside;
 mod reboot;
