@@ -1,8 +1,8 @@
 //! The unprivileged half of socketd: Docker's HTTP API over what the bridge knows.
 //!
 //! A request comes in through [`front`], is taken apart and answered in [`routes`], which asks the
-//! bridge through [`link`] (or reads [`feed`], the one subscription to events) and renders with
-//! [`docker`], where every word of Docker's lives. [`sandbox`] gives up every power before the
+//! bridge through [`link`] (or reads [`feed`], the one subscription to events, or [`streams`], what
+//! containers read and write) and renders with [`docker`], where every word of Docker's lives. [`sandbox`] gives up every power before the
 //! first socket exists.
 //!
 //! It must not know how containers are made or kept, nor the bridge's or the journal's code: only
@@ -19,3 +19,4 @@ mod parent;
 pub mod routes;
 pub mod sandbox;
 pub mod serve;
+pub mod streams;

@@ -114,3 +114,30 @@ pub const FEED_PAUSE_MIN: Duration = Duration::from_millis(50);
 
 /// Longest such pause. Bounds how late a stream goes on after the bridge has returned.
 pub const FEED_PAUSE_MAX: Duration = Duration::from_secs(2);
+
+// Streams of a container: its log, attachments, further processes.
+
+/// Bytes read from a log at once. With what is made of them, twice over, this is what one reader
+/// holds; one that waits holds nothing. Large enough for a few hundred MB a second.
+pub const LOG_PIECE_BYTES: usize = 256 * 1024;
+
+/// Bytes read at once on the way from a log's end towards its beginning.
+pub const LOG_TAIL_BYTES: usize = 64 * 1024;
+
+/// Longest frame of a log, in bytes, its header included. A line that is longer goes in several;
+/// clients keep a frame in memory.
+pub const FRAME_BYTES_MAX: usize = 64 * 1024;
+
+/// Bytes read at once from a pipe, a terminal or a client. Docker's own frames are no longer.
+pub const STREAM_BYTES: usize = 32 * 1024;
+
+/// Connections that were taken over by a stream, at once. They no longer count as connections of
+/// HTTP; this stops them from taking every descriptor instead.
+pub const STREAMS_MAX: usize = 256;
+
+/// How long a stream stays silent after the head of its answer. Some clients lose bytes that arrive
+/// together with the head; Docker, which starts a process first, is never that fast.
+pub const STREAM_PAUSE: Duration = Duration::from_millis(4);
+
+/// Sizes kept for terminals of processes that were not started yet. The oldest makes room.
+pub const SIZES_MAX: usize = 256;

@@ -54,11 +54,11 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint("POST", "/containers/create", Served::Partly),
     endpoint("GET", "/containers/{id}/json", Served::Fully),
     endpoint("GET", "/containers/{id}/top", Served::NotYet),
-    endpoint("GET", "/containers/{id}/logs", Served::NotYet),
+    endpoint("GET", "/containers/{id}/logs", Served::Fully),
     endpoint("GET", "/containers/{id}/changes", Served::NotYet),
     endpoint("GET", "/containers/{id}/export", Served::NotYet),
     endpoint("GET", "/containers/{id}/stats", Served::NotYet),
-    endpoint("POST", "/containers/{id}/resize", Served::NotYet),
+    endpoint("POST", "/containers/{id}/resize", Served::Fully),
     endpoint("POST", "/containers/{id}/start", Served::Partly),
     endpoint("POST", "/containers/{id}/stop", Served::Fully),
     endpoint("POST", "/containers/{id}/restart", Served::Fully),
@@ -67,8 +67,8 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint("POST", "/containers/{id}/rename", Served::Fully),
     endpoint("POST", "/containers/{id}/pause", Served::NotYet),
     endpoint("POST", "/containers/{id}/unpause", Served::NotYet),
-    endpoint("POST", "/containers/{id}/attach", Served::NotYet),
-    endpoint("GET", "/containers/{id}/attach/ws", Served::NotYet),
+    endpoint("POST", "/containers/{id}/attach", Served::Fully),
+    endpoint("GET", "/containers/{id}/attach/ws", Served::Fully),
     endpoint("POST", "/containers/{id}/wait", Served::Fully),
     endpoint("DELETE", "/containers/{id}", Served::Partly),
     endpoint("HEAD", "/containers/{id}/archive", Served::NotYet),
@@ -97,10 +97,10 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint("GET", "/images/{name}/get", Served::NotYet),
     endpoint("GET", "/images/get", Served::NotYet),
     endpoint("POST", "/images/load", Served::NotYet),
-    endpoint("POST", "/containers/{id}/exec", Served::NotYet),
-    endpoint("POST", "/exec/{id}/start", Served::NotYet),
-    endpoint("POST", "/exec/{id}/resize", Served::NotYet),
-    endpoint("GET", "/exec/{id}/json", Served::NotYet),
+    endpoint("POST", "/containers/{id}/exec", Served::Fully),
+    endpoint("POST", "/exec/{id}/start", Served::Fully),
+    endpoint("POST", "/exec/{id}/resize", Served::Fully),
+    endpoint("GET", "/exec/{id}/json", Served::Fully),
     endpoint("GET", "/volumes", Served::Partly),
     endpoint("POST", "/volumes/create", Served::NotYet),
     endpoint("GET", "/volumes/{name}", Served::Partly),
@@ -190,6 +190,20 @@ fn fits(pattern: &str, path: &str) -> bool {
         .and_then(|rest| rest.strip_suffix(after));
     let may_hold_slashes = name == "name" && !before.starts_with("/volumes/");
     value.is_some_and(|value| !value.is_empty() && (may_hold_slashes || !value.contains('/')))
+}
+
+/// A version of the API.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ApiVersion(pub u32, pub u32);
+
+/// The version a path names; the newest where it names none.
+#[must_use]
+pub fn version(path: &str) -> ApiVersion {
+    let named = path.strip_prefix("/v").and_then(|text| text.split_once('/'));
+    named
+        .and_then(|(version, _)| numbers(version))
+        .or_else(|| numbers(API_VERSION))
+        .map_or(ApiVersion(0, 0), |(major, minor)| ApiVersion(major, minor))
 }
 
 /// Takes `/v1.N` from the front of a path.
@@ -341,10 +355,10 @@ mod tests {
     fn what_is_not_served_says_so() {
         let refusal = |method, path| lookup(method, path).and_then(|endpoint| endpoint.refusal());
         assert_eq!(refusal("GET", "/info"), None);
-        let error = refusal("POST", "/containers/web/exec").unwrap();
+        let error = refusal("POST", "/volumes/prune").unwrap();
         assert_eq!(
             error,
-            ApiError::not_implemented("POST /containers/{id}/exec is not served")
+            ApiError::not_implemented("POST /volumes/prune is not served")
         );
         let error = refusal("GET", "/swarm").unwrap();
         assert!(error.status == 503 && error.message.starts_with("This node is not a swarm manager."));
@@ -360,6 +374,8 @@ mod tests {
         check("/v1.24/info", Ok("/info"));
         check("/v1.51/containers/x/json", Ok("/containers/x/json"));
         check("/vx/info", Ok("/vx/info"));
+        assert_eq!(version("/v1.41/info"), ApiVersion(1, 41));
+        assert_eq!(version("/info"), ApiVersion(1, 51));
         check("/v1.x/info", Ok("/v1.x/info"));
         check("/version", Ok("/version"));
         check("/v1.47", Ok("/v1.47"));

@@ -10,6 +10,7 @@ mod calls;
 mod connection;
 mod error;
 mod held;
+mod inside;
 mod pool;
 mod upload;
 
@@ -25,6 +26,7 @@ use wire::{Opcode, Request, Response};
 pub use connection::Connection;
 pub use error::LinkError;
 pub use held::{Held, Listing};
+pub use inside::{ExecStreams, OpenedLog};
 pub use upload::{Appetite, Upload, UploadError};
 
 use crate::limits::{ACT_TIME_MAX, ASK_TIME_MAX, LONG_CALLS_MAX};

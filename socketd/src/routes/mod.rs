@@ -7,7 +7,9 @@ mod answer;
 mod body;
 mod containers;
 mod events;
+mod exec;
 mod held;
+mod hijack;
 mod images;
 mod networks;
 mod plugins;
@@ -22,6 +24,7 @@ use axum::extract::Request;
 use axum::http::uri::{PathAndQuery, Uri};
 use axum::http::{HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
+use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
 use crate::docker::endpoints::{self, Endpoint};
@@ -29,7 +32,9 @@ use crate::docker::error::ApiError;
 use crate::docker::system::{API_VERSION, server_header};
 use crate::ending::Ending;
 use crate::feed::Feed;
+use crate::limits::STREAMS_MAX;
 use crate::link::{Held, Link};
+use crate::streams::Execs;
 use held::{ContainerList, ImageList};
 
 const API_VERSION_HEADER: HeaderName = HeaderName::from_static("api-version");
@@ -43,6 +48,9 @@ struct Desk {
     feed: Arc<Feed>,
     containers: Arc<Held<ContainerList>>,
     images: Arc<Held<ImageList>>,
+    execs: Arc<Execs>,
+    /// One permit a stream that took its connection over.
+    streams: Arc<Semaphore>,
     /// Endless answers end when this is told.
     ending: Ending,
 }
@@ -70,6 +78,8 @@ impl Entry {
             )),
             images,
             link,
+            execs: Arc::new(Execs::default()),
+            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
             ending,
         });
         Self {
@@ -100,6 +110,7 @@ fn router(desk: Arc<Desk>) -> Router {
     Router::new()
         .merge(system::routes())
         .merge(containers::routes())
+        .merge(exec::routes())
         .merge(images::routes())
         .merge(networks::routes())
         .merge(volumes::routes())
@@ -110,11 +121,13 @@ fn router(desk: Arc<Desk>) -> Router {
         .with_state(desk)
 }
 
-/// Takes the version prefix from the request's path.
+/// Takes the version prefix from the request's path, and keeps it beside.
 fn without_version(mut request: Request<Body>) -> Result<Request<Body>, ApiError> {
     let path = request.uri().path();
     let rest = endpoints::strip_version(path)?;
+    let version = endpoints::version(path);
     if rest.len() == path.len() {
+        request.extensions_mut().insert(version);
         return Ok(request);
     }
     let rest = match request.uri().query() {
@@ -123,6 +136,7 @@ fn without_version(mut request: Request<Body>) -> Result<Request<Body>, ApiError
     };
     let rest = PathAndQuery::from_maybe_shared(bytes::Bytes::from(rest)).map_err(|_| page_not_found())?;
     *request.uri_mut() = Uri::from(rest);
+    request.extensions_mut().insert(version);
     Ok(request)
 }
 

@@ -1,7 +1,10 @@
 //! `/containers/...`.
 
+mod attach;
 mod list;
+mod logs;
 mod operate;
+mod resize;
 mod wait;
 
 use std::sync::Arc;
@@ -35,6 +38,10 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/containers/{id}/kill", post(operate::kill))
         .route("/containers/{id}/rename", post(operate::rename))
         .route("/containers/{id}/wait", post(wait::wait))
+        .route("/containers/{id}/logs", get(logs::logs))
+        .route("/containers/{id}/resize", post(resize::resize))
+        .route("/containers/{id}/attach", post(attach::attach))
+        .route("/containers/{id}/attach/ws", get(attach::websocket))
 }
 
 async fn create(
