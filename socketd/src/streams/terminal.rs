@@ -5,11 +5,18 @@ use std::os::fd::OwnedFd;
 
 use rustix::io::Errno;
 use rustix::termios::Winsize;
-use tokio::io::unix::AsyncFd;
+use tokio::io::AsyncWriteExt;
+use tokio::net::unix::pipe;
+use tokio::sync::Mutex;
 
 /// A terminal's master. Its processes are hung up when the last one closes.
+///
+/// To the runtime it is the two ends of a pipe: all they do is to wait, read and write.
 #[derive(Debug)]
-pub struct Terminal(AsyncFd<OwnedFd>);
+pub struct Terminal {
+    reader: pipe::Receiver,
+    writer: Mutex<pipe::Sender>,
+}
 
 impl Terminal {
     /// A terminal of this master.
@@ -18,21 +25,23 @@ impl Terminal {
     /// What the system says of the descriptor.
     pub fn new(master: OwnedFd) -> io::Result<Self> {
         rustix::io::ioctl_fionbio(&master, true)?;
-        Ok(Self(AsyncFd::register(master)?))
+        Ok(Self {
+            writer: Mutex::new(pipe::Sender::from_owned_fd_unchecked(master.try_clone()?)?),
+            reader: pipe::Receiver::from_owned_fd_unchecked(master)?,
+        })
     }
 
-    /// Reads some bytes; none when every process has let go of it.
+    /// Reads some bytes; none when every process has let go of it. May be dropped while it waits.
     ///
     /// # Errors
     /// What the system says.
     pub(super) async fn read(&self, buffer: &mut [u8]) -> io::Result<usize> {
         loop {
-            let mut ready = self.0.readable().await?;
-            match ready.try_io(|master| Ok(rustix::io::read(master, &mut *buffer)?)) {
-                Ok(Err(error)) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => return Ok(0),
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(outcome) => return outcome,
-                Err(_) => {}
+            self.reader.readable().await?;
+            match self.reader.try_read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) if error.raw_os_error() == Some(Errno::IO.raw_os_error()) => return Ok(0),
+                outcome => return outcome,
             }
         }
     }
@@ -41,17 +50,8 @@ impl Terminal {
     ///
     /// # Errors
     /// What the system says.
-    pub(super) async fn write_all(&self, mut bytes: &[u8]) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let mut ready = self.0.writable().await?;
-            match ready.try_io(|master| Ok(rustix::io::write(master, bytes)?)) {
-                Ok(Ok(count)) => bytes = bytes.get(count..).unwrap_or_default(),
-                Ok(Err(error)) if error.kind() == io::ErrorKind::Interrupted => {}
-                Ok(Err(error)) => return Err(error),
-                Err(_) => {}
-            }
-        }
-        Ok(())
+    pub(super) async fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        self.writer.lock().await.write_all(bytes).await
     }
 
     /// Gives it a size.
@@ -65,6 +65,6 @@ impl Terminal {
             ws_xpixel: 0,
             ws_ypixel: 0,
         };
-        Ok(rustix::termios::tcsetwinsize(self.0.get_ref(), size)?)
+        Ok(rustix::termios::tcsetwinsize(&self.reader, size)?)
     }
 }

@@ -73,6 +73,31 @@ pub(crate) async fn send(entry: &Entry, request: Request<Body>) -> Reply {
     timeout(SOON, whole).await.expect("an answer in time")
 }
 
+/// One request, answered whole, its body as it is.
+pub(crate) async fn ask_bytes(entry: &Entry, path: &str) -> (StatusCode, HeaderMap, Vec<u8>) {
+    let whole = async {
+        let (head, body) = entry
+            .answer(request("GET", path, Body::empty()))
+            .await
+            .into_parts();
+        let body = body.collect().await.unwrap().to_bytes();
+        (head.status, head.headers, body.to_vec())
+    };
+    timeout(SOON, whole).await.expect("an answer in time")
+}
+
+/// Frames of a multiplexed stream: the number of the stream, and the text.
+pub(crate) fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
+    let mut frames = Vec::new();
+    while !bytes.is_empty() {
+        assert_eq!(bytes[1..4], [0, 0, 0], "a frame begins so");
+        let length = u32::from_be_bytes(bytes[4..8].try_into().unwrap()) as usize;
+        frames.push((bytes[0], bytes[8..8 + length].to_vec()));
+        bytes = &bytes[8 + length..];
+    }
+    frames
+}
+
 /// The front on a unix socket beside the stand-in's.
 pub(crate) struct Served {
     pub(crate) path: PathBuf,
@@ -121,6 +146,11 @@ impl Raw {
         self.stream.write_all(bytes).await.unwrap();
     }
 
+    /// Ends what the client writes, and only that.
+    pub(crate) async fn end_writing(&mut self) {
+        self.stream.shutdown().await.unwrap();
+    }
+
     /// Reads on until what was seen contains `part`; then forgets everything up to its end.
     pub(crate) async fn expect(&mut self, part: &str) -> String {
         loop {
@@ -151,7 +181,7 @@ impl Raw {
             .expect("bytes in time");
         // A reset is an end like another here.
         let count = count.unwrap_or(0);
-        self.seen.push_str(std::str::from_utf8(&part[..count]).unwrap());
+        self.seen.push_str(&String::from_utf8_lossy(&part[..count]));
         count
     }
 }

@@ -8,10 +8,13 @@
 )]
 
 mod answers;
+mod attach;
 mod client;
 mod events;
+mod exec;
 mod import;
 mod lists;
+mod logs;
 mod orders;
 mod program;
 mod stand_in;

@@ -1,13 +1,14 @@
 //! A stand-in for the bridge: listens on both sockets, decodes real frames, records what it was
 //! asked, and answers from a small world of its own unless a test scripts something else.
 
+mod log;
 mod world;
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{IoSliceMut, Read, Write};
+use std::io::{IoSlice, IoSliceMut, Read, Write};
 use std::net::Shutdown;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,11 +16,13 @@ use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recv, recvmsg};
+use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg};
 use tokio::sync::Notify;
 use wire::limits::REQUEST_BYTES_MAX;
+use wire::spec::Process;
 use wire::{Action, Event, Flow, HEADER_BYTES, Header, Image, Opcode, Request, Response, Summary};
 
+pub(crate) use log::FakeLog;
 pub(crate) use world::{event, image, refuse, summary};
 
 /// How long anything in these tests may take before it counts as never.
@@ -32,6 +35,8 @@ pub(crate) struct World {
     pub(crate) containers: Vec<Summary>,
     pub(crate) images: Vec<Image>,
     pub(crate) events: Vec<Event>,
+    /// What every container was asked to run.
+    pub(crate) process: Process,
     /// Every request, in the order it came.
     pub(crate) asked: Vec<Request>,
     /// Subscriptions tell this many events at most and then say that the reader lags.
@@ -247,6 +252,30 @@ impl Peer {
 
     pub(crate) fn raw(&mut self, bytes: &[u8]) {
         let _ = self.stream.write_all(bytes);
+    }
+
+    /// Answers with descriptors beside the first byte.
+    pub(crate) fn answer_with(&mut self, response: &Response, passed: &[BorrowedFd<'_>]) {
+        let mut out = Vec::new();
+        response.append_to(Flow::Last, &mut out).unwrap();
+        let passed: Vec<i32> = passed.iter().map(AsRawFd::as_raw_fd).collect();
+        let control = [ControlMessage::ScmRights(&passed)];
+        let control = if passed.is_empty() {
+            &control[..0]
+        } else {
+            &control
+        };
+        let parts = [IoSlice::new(&out)];
+        let sent = sendmsg::<()>(
+            self.stream.as_raw_fd(),
+            &parts,
+            control,
+            MsgFlags::MSG_NOSIGNAL,
+            None,
+        );
+        if let Ok(sent) = sent {
+            self.raw(&out[sent..]);
+        }
     }
 
     /// Closes what came along.

@@ -135,11 +135,16 @@ fn list(world: &World, peer: &mut Peer) {
 }
 
 fn find(world: &World, reference: &str) -> Option<Container> {
-    let found = world.containers.iter().find(|found| found.name == reference)?;
+    let mut containers = world.containers.iter();
+    let found = containers.find(|found| found.name == reference || found.id.to_string() == reference)?;
     Some(Container {
         id: found.id,
         name: found.name.clone(),
         image_id: found.image_id,
+        spec: wire::Spec {
+            process: world.process.clone(),
+            ..wire::Spec::default()
+        },
         ..Container::default()
     })
 }
