@@ -95,8 +95,6 @@ async fn what_is_not_served_says_so() {
         );
     }
     for (method, path) in [
-        ("POST", "/containers/x/exec"),
-        ("GET", "/v1.44/containers/x/logs?stdout=1"),
         ("POST", "/build"),
         ("POST", "/images/ghcr.io/a/b:tag/push"),
         ("GET", "/images/get?names=a"),
