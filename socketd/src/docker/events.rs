@@ -110,7 +110,7 @@ impl EventQuery {
         let name = message.actor.attribute("name");
         filters.exact("type", message.kind)
             && filters.exact("scope", "local")
-            && filters.any("event", |wanted| is_action(wanted, message.action))
+            && filters.any("event", |wanted| is_action(wanted, &message.action))
             // A filter by one kind of thing lets no event of another kind pass, and a name's beginning is enough.
             && NAMED.iter().all(|kind| {
                 !filters.contains(kind)
@@ -170,7 +170,7 @@ pub fn render(event: &Event, networks: &Networks, placed: bool) -> Bytes {
 #[derive(Debug, Serialize)]
 struct Message<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
-    status: Option<&'static str>,
+    status: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -178,7 +178,7 @@ struct Message<'a> {
     #[serde(rename = "Type")]
     kind: &'static str,
     #[serde(rename = "Action")]
-    action: &'static str,
+    action: Cow<'a, str>,
     #[serde(rename = "Actor")]
     actor: Actor<'a>,
     scope: &'static str,
@@ -205,7 +205,7 @@ impl Actor<'_> {
 impl<'a> Message<'a> {
     fn new(event: &'a Event, networks: &Networks) -> Option<Self> {
         let kind = kind_word(event.kind)?;
-        let action = action_word(event.kind, event.action)?;
+        let action = action_text(event)?;
         let actor = match event.kind {
             EventKind::Network => network_actor(event, networks),
             EventKind::Image => image_actor(event),
@@ -216,7 +216,7 @@ impl<'a> Message<'a> {
         };
         let legacy = matches!(event.kind, EventKind::Container | EventKind::Image);
         Some(Self {
-            status: legacy.then_some(action),
+            status: legacy.then(|| action.clone()),
             id: legacy.then(|| actor.id.clone()),
             from: match event.kind {
                 EventKind::Container => Some(actor.attribute("image").to_owned()),
@@ -257,6 +257,20 @@ fn kind_word(kind: EventKind) -> Option<&'static str> {
         EventKind::Daemon => Some("daemon"),
         EventKind::Unknown(_) => None,
     }
+}
+
+/// Docker's word, with what it says behind a colon of a further process or of health.
+fn action_text(event: &Event) -> Option<Cow<'_, str>> {
+    let word = action_word(event.kind, event.action)?;
+    let more = match event.action {
+        Action::ExecCreate | Action::ExecStart => event.attribute(attribute::COMMAND),
+        Action::HealthStatus => event.attribute(attribute::HEALTH),
+        _ => None,
+    };
+    Some(match more {
+        Some(more) => Cow::from(format!("{word}: {more}")),
+        None => Cow::from(word),
+    })
 }
 
 /// Docker's word. Its daemon says nothing of its own start and end, and neither is said here.
@@ -334,6 +348,11 @@ fn attribute_name(key: &str) -> Option<&'static str> {
         attribute::OLD_NAME => "oldName",
         attribute::CONTAINER => "container",
         attribute::RUN_SECONDS => "execDuration",
+        attribute::EXEC => "execID",
+        attribute::ROWS => "height",
+        attribute::COLUMNS => "width",
+        attribute::PATH => "path",
+        attribute::COMMENT => "comment",
         _ => return None,
     })
 }

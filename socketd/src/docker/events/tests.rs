@@ -92,6 +92,54 @@ fn containers_events_are_lines_of_docker() {
 }
 
 #[test]
+fn what_happens_inside_says_what_it_was() {
+    let base = r#""image":"bb:1","name":"web","team":"a""#;
+    let exec = [("exec", "e1"), ("command", "sh -c 'x'")];
+    let with_id = r#""execID":"e1","image":"bb:1","name":"web","team":"a""#;
+    for (action, word) in [
+        (Action::ExecCreate, "exec_create"),
+        (Action::ExecStart, "exec_start"),
+    ] {
+        let event = container(action, &exec);
+        check(&event, &container_line(&format!("{word}: sh -c 'x'"), with_id));
+    }
+    check(
+        &container(Action::ExecDie, &[("exec", "e1"), ("exit_code", "3")]),
+        &container_line("exec_die", &format!(r#""execID":"e1","exitCode":"3",{base}"#)),
+    );
+    let healthy = container(Action::HealthStatus, &[("health", "healthy")]);
+    check(&healthy, &container_line("health_status: healthy", base));
+    check(
+        &container(Action::Resize, &[("rows", "10"), ("columns", "20")]),
+        &container_line(
+            "resize",
+            r#""height":"10","image":"bb:1","name":"web","team":"a","width":"20""#,
+        ),
+    );
+    check(
+        &container(Action::Commit, &[("comment", "why")]),
+        &container_line("commit", &format!(r#""comment":"why",{base}"#)),
+    );
+    for (action, word) in [
+        (Action::ReadArchive, "archive-path"),
+        (Action::WriteArchive, "extract-to-dir"),
+    ] {
+        check(
+            &container(action, &[("path", "/x")]),
+            &container_line(word, r#""image":"bb:1","name":"web","path":"/x","team":"a""#),
+        );
+    }
+    check(&container(Action::Export, &[]), &container_line("export", base));
+    let passes = |filter: &str| {
+        let query = format!(r#"filters={{"event":["{filter}"]}}"#);
+        let query = EventQuery::parse(&Query::parse(Some(&query)), NOW).unwrap();
+        query.matches(&healthy, &networks())
+    };
+    assert!(passes("health_status") && passes("health_status: healthy"));
+    assert!(!passes("health_status: unhealthy") && !passes("health"));
+}
+
+#[test]
 fn networks_and_images_have_their_own_shape() {
     let connect = event(
         EventKind::Network,
