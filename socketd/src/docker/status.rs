@@ -2,6 +2,7 @@
 
 use core::fmt::Write;
 
+use wire::container::HealthStatus;
 use wire::{State, Status, Time};
 
 const SECOND: u64 = 1_000_000_000;
@@ -52,7 +53,9 @@ pub fn write_status(state: &State, now: Time, out: &mut impl Write) -> Time {
         }
         Status::Running => {
             put(out, "Up ");
-            write_since(state.started_at, now, out)
+            let valid_until = write_since(state.started_at, now, out);
+            put(out, health_text(state));
+            valid_until
         }
         Status::Paused => {
             put(out, "Up ");
@@ -70,6 +73,16 @@ pub fn write_status(state: &State, now: Time, out: &mut impl Write) -> Time {
             put(out, "Dead");
             forever
         }
+    }
+}
+
+/// What a running container's text says of its health.
+fn health_text(state: &State) -> &'static str {
+    match state.health.as_ref().map(|health| health.status) {
+        None => "",
+        Some(HealthStatus::Starting) => " (health: starting)",
+        Some(HealthStatus::Healthy) => " (healthy)",
+        Some(HealthStatus::Unhealthy | HealthStatus::Unknown(_)) => " (unhealthy)",
     }
 }
 
@@ -141,7 +154,7 @@ fn human_duration(nanos: u64) -> (Words, u64) {
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
-    use wire::container::Exit;
+    use wire::container::{Exit, Health};
 
     use super::*;
 
@@ -214,6 +227,20 @@ mod tests {
         check(&state(Status::Created, ended(127)), "Created");
         check(&state(Status::Running, None), "Up 19 minutes");
         check(&state(Status::Running, ended(1)), "Up 19 minutes");
+        for (status, expected) in [
+            (HealthStatus::Starting, "Up 19 minutes (health: starting)"),
+            (HealthStatus::Healthy, "Up 19 minutes (healthy)"),
+            (HealthStatus::Unhealthy, "Up 19 minutes (unhealthy)"),
+        ] {
+            let mut checked = state(Status::Running, None);
+            checked.health = Some(Health {
+                status,
+                ..Health::default()
+            });
+            check(&checked, expected);
+            checked.status = Status::Paused;
+            check(&checked, "Up 19 minutes (Paused)");
+        }
         check(&state(Status::Paused, None), "Up 19 minutes (Paused)");
         check(
             &state(Status::Restarting, ended(1)),

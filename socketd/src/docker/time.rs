@@ -84,7 +84,7 @@ fn date_nanos(text: &str) -> Option<i128> {
 }
 
 /// A Go duration (`1h30m`, `-5s`, `1.5h`, `100ms`) in nanoseconds. A number without a unit is none, save `0`.
-fn duration_nanos(text: &str) -> Option<i128> {
+pub(in crate::docker) fn duration_nanos(text: &str) -> Option<i128> {
     let (sign, mut rest) = match text.strip_prefix('-') {
         Some(rest) => (-1, rest),
         None => (1, text.strip_prefix('+').unwrap_or(text)),

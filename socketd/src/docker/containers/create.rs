@@ -1,18 +1,24 @@
 //! `POST /containers/create`.
 
 mod body;
+mod config;
 mod limits;
+mod logs;
 mod network;
 mod unserved;
+pub mod update;
 
 use std::collections::BTreeMap;
 
 use serde::Serialize;
+use serde::de::DeserializeOwned;
 use wire::request::Create;
 use wire::spec::{Pair, Process};
 use wire::{Image, ImageConfig, Spec};
 
 use self::body::{Body, Words};
+pub(in crate::docker) use self::config::parse_config;
+use super::health::parse_check;
 use super::mounts::parse_mounts;
 use super::operate::parse_name;
 use super::signal::parse_signal;
@@ -52,7 +58,8 @@ pub fn parse_create(
         None | Some("") => String::new(),
         Some(name) => parse_name(name)?,
     };
-    let mut warnings = unserved::warnings(&body);
+    let mut warnings = unserved::warnings(&body.host_config);
+    warnings.extend(logs::check(&body.host_config.log_config.config)?);
     let spec = spec(&body, &image.config, &mut warnings)?;
     let order = Create {
         name,
@@ -63,6 +70,13 @@ pub fn parse_create(
 }
 
 fn read(body: &[u8], content_type: Option<&str>) -> Result<Body, ApiError> {
+    let body: Option<Body> = read_json(body, content_type)?;
+    body.filter(|body| !body.image.is_empty())
+        .ok_or_else(|| ApiError::bad_request("Config cannot be empty in order to create a container"))
+}
+
+/// A body of JSON; none for `null`.
+fn read_json<T: DeserializeOwned>(body: &[u8], content_type: Option<&str>) -> Result<Option<T>, ApiError> {
     let given = content_type.unwrap_or_default();
     let media_type = given.split(';').next().unwrap_or_default().trim();
     if body.is_empty() {
@@ -80,10 +94,7 @@ fn read(body: &[u8], content_type: Option<&str>) -> Result<Body, ApiError> {
             "invalid JSON: a text holds a NUL character",
         ));
     }
-    let body: Option<Body> = serde_json::from_slice(body)
-        .map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))?;
-    body.filter(|body| !body.image.is_empty())
-        .ok_or_else(|| ApiError::bad_request("Config cannot be empty in order to create a container"))
+    serde_json::from_slice(body).map_err(|error| ApiError::bad_request(format!("invalid JSON: {error}")))
 }
 
 /// Whether a JSON text has the escape `\u0000`; no path, name or argument of Linux can hold what it means.
@@ -173,7 +184,7 @@ fn spec(body: &Body, image: &ImageConfig, warnings: &mut Vec<String>) -> Result<
         shm_bytes,
         log_options: pairs(&host.log_config.config),
         annotations: pairs(&host.annotations),
-        health_check: None,
+        health_check: parse_check(body.healthcheck.as_ref(), image.health_check.as_ref())?,
     })
 }
 
@@ -208,8 +219,8 @@ fn process(body: &Body, image: &ImageConfig) -> Result<Process, ApiError> {
         stop_signal,
         stop_timeout_s,
         init: *body.host_config.init,
-        rows: 0,
-        columns: 0,
+        rows: body.host_config.console_size.0,
+        columns: body.host_config.console_size.1,
     })
 }
 

@@ -3,6 +3,7 @@
 use wire::spec::MountKind;
 use wire::{ImageId, Status, Summary, Time};
 
+use super::health::{NONE, filter_word};
 use super::list::{ListQuery, Prepared};
 use super::operate::reference;
 use super::ports::PortRange;
@@ -92,7 +93,6 @@ struct Criteria<'a> {
     publish: Vec<PortRange>,
     ancestors: Option<Vec<ImageId>>,
     is_task: bool,
-    healthless: bool,
 }
 
 impl<'a> Criteria<'a> {
@@ -108,7 +108,7 @@ impl<'a> Criteria<'a> {
             }
         }
         for health in filters.values("health") {
-            if !matches!(health.as_str(), "starting" | "healthy" | "unhealthy" | "none") {
+            if !matches!(health.as_str(), "starting" | "healthy" | "unhealthy" | NONE) {
                 return Err(invalid("health", health));
             }
         }
@@ -139,15 +139,13 @@ impl<'a> Criteria<'a> {
                     .collect()
             }),
             is_task: filters.truth("is-task")? == Some(true),
-            // Nothing here has a health check, so only `none` is true of anything.
-            healthless: filters.exact("health", "none"),
         })
     }
 
     fn hold(&self, summary: &Summary) -> bool {
         let filters = self.filters;
         !self.is_task
-            && self.healthless
+            && filters.exact("health", filter_word(&summary.state))
             && self.names_hold(summary)
             && filters.exact("status", state_word(summary.state.status))
             && filters.exact("isolation", "default")

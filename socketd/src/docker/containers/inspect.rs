@@ -12,6 +12,7 @@ use wire::{Container, Info, State, Status};
 use self::host_config::HostConfig;
 pub(in crate::docker) use self::host_config::{MASKED_PATHS, READONLY_PATHS};
 use super::attachment::{Attachment, open_ports};
+use super::health::{HealthShape, Healthcheck, shown_check};
 use super::mounts::{MountPoint, mount_points};
 use crate::docker::filters::pairs;
 use crate::docker::networks::Networks;
@@ -124,6 +125,8 @@ struct StateShape<'a> {
     error: &'a str,
     started_at: String,
     finished_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    health: Option<HealthShape<'a>>,
 }
 
 impl<'a> StateShape<'a> {
@@ -143,6 +146,7 @@ impl<'a> StateShape<'a> {
             error: &state.error,
             started_at: rfc3339_nano(state.started_at),
             finished_at: rfc3339_nano(state.finished_at),
+            health: HealthShape::new(state),
         }
     }
 }
@@ -163,6 +167,8 @@ struct Config<'a> {
     stdin_once: bool,
     env: Option<&'a [String]>,
     cmd: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<Healthcheck>,
     image: &'a str,
     volumes: Option<Empty>,
     working_dir: &'a str,
@@ -196,6 +202,7 @@ impl<'a> Config<'a> {
             stdin_once: process.stdin_once,
             env: null_if_empty(&process.env),
             cmd: null_if_empty(&process.command),
+            healthcheck: spec.health_check.as_ref().map(shown_check),
             image: &spec.image,
             volumes: None,
             working_dir: &process.working_dir,

@@ -1,22 +1,28 @@
-//! The few instructions of a Dockerfile that an import may change its image by.
+//! The few instructions of a Dockerfile that an import or a commit may change its image by.
 
 use std::collections::BTreeMap;
 
 use wire::ImageConfig;
 use wire::spec::{Pair, Port};
 
+use crate::docker::containers::health::parse_instruction;
 use crate::docker::containers::ports::parse_port;
 use crate::docker::containers::signal::parse_signal;
 use crate::docker::error::ApiError;
 
-/// Applies `CMD`, `ENTRYPOINT`, `ENV`, `EXPOSE`, `LABEL`, `STOPSIGNAL`, `USER`, `VOLUME` and `WORKDIR`, in order.
-/// One value may hold several lines.
+/// Applies `CMD`, `ENTRYPOINT`, `ENV`, `EXPOSE`, `HEALTHCHECK`, `LABEL`, `STOPSIGNAL`, `USER`, `VOLUME` and
+/// `WORKDIR`, in order. One value may hold several lines.
 ///
 /// # Errors
-/// 400 for an instruction that is none or is malformed, 501 for `HEALTHCHECK` and `ONBUILD`.
-pub(super) fn parse_changes<'a>(changes: impl Iterator<Item = &'a str>) -> Result<ImageConfig, ApiError> {
-    let mut config = ImageConfig::default();
-    let mut labels = BTreeMap::new();
+/// 400 for an instruction that is none or is malformed, 501 for `ONBUILD`.
+pub(super) fn parse_changes<'a>(
+    mut config: ImageConfig,
+    changes: impl Iterator<Item = &'a str>,
+) -> Result<ImageConfig, ApiError> {
+    let mut labels: BTreeMap<String, String> = core::mem::take(&mut config.labels)
+        .into_iter()
+        .map(|label| (label.key, label.value))
+        .collect();
     for line in changes.flat_map(str::lines).map(str::trim) {
         if !line.is_empty() && !line.starts_with('#') {
             apply(line, &mut config, &mut labels)?;
@@ -78,9 +84,8 @@ fn apply(
             config.volumes.extend(paths);
         }
         "WORKDIR" => config.working_dir = joined(&config.working_dir, rest),
-        "HEALTHCHECK" | "ONBUILD" => {
-            return Err(ApiError::not_implemented(format!("{upper} is not served")));
-        }
+        "HEALTHCHECK" => config.health_check = Some(parse_instruction(rest)?),
+        "ONBUILD" => return Err(ApiError::not_implemented("ONBUILD is not served")),
         _ => {
             return Err(ApiError::bad_request(format!(
                 "{upper} is not a valid change command"
@@ -159,7 +164,7 @@ mod tests {
     use super::*;
 
     fn parse(changes: &[&str]) -> Result<ImageConfig, ApiError> {
-        parse_changes(changes.iter().copied())
+        parse_changes(ImageConfig::default(), changes.iter().copied())
     }
 
     #[test]
@@ -197,6 +202,7 @@ mod tests {
             "VOLUME [\"/data\"]",
             "VOLUME /x /y",
             "STOPSIGNAL SIGINT",
+            "HEALTHCHECK --retries=2 CMD true",
         ])
         .unwrap();
         let ports: Vec<_> = config
@@ -209,6 +215,8 @@ mod tests {
         assert_eq!(config.working_dir, "/a/b");
         assert_eq!(config.volumes, ["/data", "/x", "/y"]);
         assert_eq!(config.stop_signal, "SIGINT");
+        let check = config.health_check.unwrap();
+        assert_eq!((check.retries, check.shell), (2, true));
     }
 
     #[test]
@@ -224,7 +232,7 @@ mod tests {
         check("ENV =b", 400, "ENV names can not be blank");
         check("STOPSIGNAL X", 400, "Invalid signal: X");
         check("EXPOSE x", 400, "invalid port specification: \"x\"");
-        check("HEALTHCHECK CMD true", 501, "HEALTHCHECK is not served");
+        check("HEALTHCHECK NONE x", 400, "HEALTHCHECK NONE takes no arguments");
         check("ONBUILD RUN x", 501, "ONBUILD is not served");
     }
 }

@@ -1,8 +1,8 @@
 //! `POST /images/create?fromSrc=-`: `docker import`.
 
 use serde::Serialize;
-use wire::Image;
 use wire::request::ImportImage;
+use wire::{Image, ImageConfig};
 
 use super::changes::parse_changes;
 use super::index::repo_and_tag;
@@ -26,7 +26,7 @@ pub fn parse_import(query: &Query) -> Result<ImportImage, ApiError> {
         ));
     }
     check_platform(query.text("platform").unwrap_or_default())?;
-    let config = parse_changes(query.all("changes"))?;
+    let config = parse_changes(ImageConfig::default(), query.all("changes"))?;
     let message = query.text("message").unwrap_or_default();
     Ok(ImportImage {
         tag: repo_and_tag(query)?.unwrap_or_default(),

@@ -6,6 +6,7 @@ use serde::Serialize;
 use wire::{Image, ImageConfig};
 
 use super::index::ImageIndex;
+use crate::docker::containers::health::{Healthcheck, shown_check};
 use crate::docker::error::ApiError;
 use crate::docker::filters::pairs;
 use crate::docker::query::Query;
@@ -43,7 +44,7 @@ struct Inspected<'a> {
     comment: &'a str,
     created: String,
     docker_version: &'static str,
-    author: &'static str,
+    author: &'a str,
     config: Config<'a>,
     architecture: &'a str,
     os: &'static str,
@@ -62,6 +63,8 @@ struct Config<'a> {
     exposed_ports: BTreeMap<String, Empty>,
     env: Option<&'a [String]>,
     cmd: Option<&'a [String]>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    healthcheck: Option<Healthcheck>,
     volumes: Option<BTreeMap<&'a str, Empty>>,
     working_dir: &'a str,
     entrypoint: Option<&'a [String]>,
@@ -98,7 +101,7 @@ impl<'a> Inspected<'a> {
             comment: &image.comment,
             created: rfc3339_nano(image.created_at),
             docker_version: "",
-            author: "",
+            author: &image.author,
             config: Config::new(&image.config),
             architecture: &image.architecture,
             os: "linux",
@@ -130,6 +133,7 @@ impl<'a> Config<'a> {
                 .collect(),
             env: null_if_empty(&config.env),
             cmd: null_if_empty(&config.command),
+            healthcheck: config.health_check.as_ref().map(shown_check),
             volumes: (!volumes.is_empty())
                 .then(|| volumes.iter().map(|path| (path.as_str(), Empty {})).collect()),
             working_dir: &config.working_dir,

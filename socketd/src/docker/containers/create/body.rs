@@ -6,6 +6,7 @@ use std::ops::Deref;
 use serde::de::IgnoredAny;
 use serde::{Deserialize, Deserializer};
 
+use super::super::health::Healthcheck;
 use super::super::mounts::MountObject;
 use super::super::ports::Binding;
 
@@ -83,18 +84,13 @@ pub(super) struct Body {
 
 #[derive(Debug, Default, Deserialize)]
 #[serde(default, rename_all = "PascalCase")]
-pub(super) struct Healthcheck {
-    pub(super) test: Texts,
-}
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default, rename_all = "PascalCase")]
 pub(super) struct HostConfig {
     pub(super) binds: Texts,
     pub(super) log_config: Set<LogConfig>,
     pub(super) network_mode: Text,
     pub(super) port_bindings: Set<BTreeMap<String, Option<Vec<Binding>>>>,
     pub(super) restart_policy: Set<RestartPolicy>,
+    pub(super) console_size: Set<(u16, u16)>,
     pub(super) auto_remove: Flag,
     pub(super) volume_driver: Text,
     pub(super) volumes_from: Texts,

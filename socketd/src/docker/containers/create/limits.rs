@@ -76,13 +76,14 @@ fn refuse<T>(message: impl Into<String>) -> Result<T, ApiError> {
 }
 
 /// A number that may not be negative.
-fn unsigned(field: &str, value: i64) -> Result<u64, ApiError> {
+pub(super) fn unsigned(field: &str, value: i64) -> Result<u64, ApiError> {
     u64::try_from(value).or_else(|_| refuse(format!("invalid {field}: {value} is negative")))
 }
 
 /// Memory, processors, processes and limits of the process.
 pub(super) fn resources(host: &HostConfig) -> Result<Resources, ApiError> {
     check_memory(host)?;
+    check_swap(host)?;
     check_processors(host)?;
     let adjustment = *host.oom_score_adj;
     if !(-1000..=1000).contains(&adjustment) {
@@ -112,7 +113,8 @@ pub(super) fn resources(host: &HostConfig) -> Result<Resources, ApiError> {
     })
 }
 
-fn check_memory(host: &HostConfig) -> Result<(), ApiError> {
+/// What stands by itself, whatever the container had before.
+pub(super) fn check_memory(host: &HostConfig) -> Result<(), ApiError> {
     let (memory, swap, reservation) = (*host.memory, *host.memory_swap, *host.memory_reservation);
     if memory > 0 && memory < MEMORY_BYTES_MIN {
         return refuse("Minimum memory limit allowed is 6MB");
@@ -123,9 +125,6 @@ fn check_memory(host: &HostConfig) -> Result<(), ApiError> {
     if memory > 0 && swap > 0 && swap < memory {
         return refuse("Minimum memoryswap limit should be larger than memory limit, see usage");
     }
-    if memory == 0 && swap > 0 {
-        return refuse("You should always set the Memory limit when using Memoryswap limit, see usage");
-    }
     if reservation > 0 && reservation < MEMORY_BYTES_MIN {
         return refuse("Minimum memory reservation allowed is 6MB");
     }
@@ -135,7 +134,14 @@ fn check_memory(host: &HostConfig) -> Result<(), ApiError> {
     Ok(())
 }
 
-fn check_processors(host: &HostConfig) -> Result<(), ApiError> {
+fn check_swap(host: &HostConfig) -> Result<(), ApiError> {
+    if *host.memory == 0 && *host.memory_swap > 0 {
+        return refuse("You should always set the Memory limit when using Memoryswap limit, see usage");
+    }
+    Ok(())
+}
+
+pub(super) fn check_processors(host: &HostConfig) -> Result<(), ApiError> {
     let (period, quota) = (*host.cpu_period, *host.cpu_quota);
     if *host.nano_cpus > 0 && period > 0 {
         return refuse("Conflicting options: Nano CPUs and CPU Period cannot both be set");

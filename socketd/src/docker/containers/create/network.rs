@@ -97,7 +97,7 @@ fn warnings(mode: NetworkMode, publishes: bool) -> Vec<String> {
 }
 
 /// What the body names, the image names, and what is published.
-fn exposed(body: &Body, image: &ImageConfig) -> Result<Vec<Port>, ApiError> {
+pub(super) fn exposed(body: &Body, image: &ImageConfig) -> Result<Vec<Port>, ApiError> {
     let mut ports = BTreeSet::new();
     for key in body.exposed_ports.keys() {
         ports.insert(parse_port(key)?);

@@ -91,10 +91,11 @@ fn the_docker_command_is_understood() {
     ];
     assert_eq!(mounts, expected);
     assert_eq!(spec.labels, [Pair::new("from", "image"), Pair::new("team", "a")]);
+    let check = spec.health_check.unwrap();
+    assert_eq!((check.arguments, check.shell), (vec!["true".to_owned()], true));
     assert_eq!(
         warnings,
         [
-            "Health checks are not run yet. Healthcheck discarded.",
             "Memory swappiness is not enforced. Memory swappiness discarded.",
             "Published ports are discarded when using host network mode",
         ]

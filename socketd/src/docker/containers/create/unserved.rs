@@ -17,8 +17,25 @@ pub(super) fn refuse(body: &Body) -> Result<(), ApiError> {
         ("HostConfig.VolumesFrom", !host.volumes_from.is_empty()),
         ("HostConfig.Links", !host.links.is_empty()),
         ("HostConfig.Cgroup", !host.cgroup.is_empty()),
-        ("HostConfig.CgroupParent", !host.cgroup_parent.is_empty()),
         ("HostConfig.StorageOpt", !host.storage_opt.is_empty()),
+    ];
+    refuse_any(&refused)?;
+    refuse_resources(host)?;
+    refuse_modes(host)?;
+    refuse_paths(host)
+}
+
+fn refuse_any(refused: &[(&str, bool)]) -> Result<(), ApiError> {
+    match refused.iter().find(|(_, asked)| *asked) {
+        Some((field, _)) => Err(not_served(field, "is set")),
+        None => Ok(()),
+    }
+}
+
+/// Limits and devices that are not served, at create and afterwards.
+pub(super) fn refuse_resources(host: &HostConfig) -> Result<(), ApiError> {
+    refuse_any(&[
+        ("HostConfig.CgroupParent", !host.cgroup_parent.is_empty()),
         ("HostConfig.DeviceRequests", !host.device_requests.is_empty()),
         (
             "HostConfig.DeviceCgroupRules",
@@ -46,12 +63,7 @@ pub(super) fn refuse(body: &Body) -> Result<(), ApiError> {
             "HostConfig.BlkioDeviceWriteIOps",
             !host.blkio_device_write_iops.is_empty(),
         ),
-    ];
-    if let Some((field, _)) = refused.iter().find(|(_, asked)| *asked) {
-        return Err(not_served(field, "is set"));
-    }
-    refuse_modes(host)?;
-    refuse_paths(host)
+    ])
 }
 
 /// Namespaces are the container's own; sharing one is not served.
@@ -104,12 +116,8 @@ fn not_served(field: &str, how: &str) -> ApiError {
 }
 
 /// What is left out of the container without harm, in words.
-pub(super) fn warnings(body: &Body) -> Vec<String> {
-    let host = &*body.host_config;
-    let test = body.healthcheck.as_ref().map(|check| check.test.as_slice());
-    let has_check = test.is_some_and(|test| !test.is_empty() && test != ["NONE"]);
+pub(super) fn warnings(host: &HostConfig) -> Vec<String> {
     let discarded = [
-        (has_check, "Health checks are not run yet. Healthcheck discarded."),
         (
             *host.blkio_weight != 0,
             "Block I/O weight is not enforced. Weight discarded.",

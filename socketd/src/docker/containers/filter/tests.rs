@@ -1,4 +1,4 @@
-use wire::container::Exit;
+use wire::container::{Exit, Health, HealthStatus};
 use wire::spec::{Mount, NetworkMode, Pair, Port};
 use wire::{ContainerId, Image, Info};
 
@@ -49,6 +49,10 @@ fn containers() -> Vec<Prepared> {
         summary
     };
     let mut web = base(0xb2, "web", 300, Status::Running);
+    web.state.health = Some(Health {
+        status: HealthStatus::Healthy,
+        ..Health::default()
+    });
     web.labels = vec![Pair::new("team", "a")];
     web.network_mode = NetworkMode::Bridge;
     web.exposed = vec![port(80, "tcp"), port(53, "udp")];
@@ -122,8 +126,9 @@ fn states_and_codes() {
     check_filter(r#"{"exited":["3"]}"#, &["job"]);
     check_filter(r#"{"exited":["255"]}"#, &["lost"]);
     check_filter(r#"{"exited":["0"]}"#, &[]);
-    check_filter(r#"{"health":["none"]}"#, &["new", "web", "job", "lost"]);
-    check_filter(r#"{"health":["healthy"]}"#, &[]);
+    check_filter(r#"{"health":["none"]}"#, &["new", "job", "lost"]);
+    check_filter(r#"{"health":["healthy"]}"#, &["web"]);
+    check_filter(r#"{"health":["starting","unhealthy"]}"#, &[]);
     check_filter(r#"{"is-task":["true"]}"#, &[]);
     check_filter(r#"{"is-task":["false"]}"#, &["new", "web", "job", "lost"]);
     check_filter(r#"{"isolation":["hyperv"]}"#, &[]);

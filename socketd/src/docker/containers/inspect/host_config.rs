@@ -112,7 +112,7 @@ impl<'a> HostConfig<'a> {
             auto_remove: spec.auto_remove,
             volume_driver: "",
             volumes_from: None,
-            console_size: [0, 0],
+            console_size: [spec.process.rows, spec.process.columns],
             annotations: object(&spec.annotations),
             cap_add: null_if_empty(&security.capabilities_added),
             cap_drop: null_if_empty(&security.capabilities_dropped),

@@ -1,6 +1,8 @@
 use serde_json::{Value, json};
-use wire::container::Exit;
-use wire::spec::{Mount, MountKind, NetworkMode, Process, Resources, RestartKind, RestartPolicy};
+use wire::container::{Exit, Health, HealthStatus};
+use wire::spec::{
+    HealthCheck, Mount, MountKind, NetworkMode, Process, Resources, RestartKind, RestartPolicy,
+};
 use wire::{ContainerId, ImageId, Spec, Time};
 
 use super::*;
@@ -157,4 +159,28 @@ fn published_ports_are_exposed_and_lead_nowhere() {
     );
     assert_eq!(shown["NetworkSettings"]["Ports"], json!({"80/tcp": null}));
     assert_eq!(shown["HostConfig"]["NetworkMode"], "bridge");
+}
+
+#[test]
+fn a_check_and_its_health_are_shown() {
+    let mut container = container();
+    container.spec.process.rows = 24;
+    container.spec.process.columns = 80;
+    container.spec.health_check = Some(HealthCheck {
+        arguments: vec!["true".into()],
+        shell: true,
+        interval_ns: 1_000_000_000,
+        ..HealthCheck::default()
+    });
+    container.state.health = Some(Health {
+        status: HealthStatus::Healthy,
+        ..Health::default()
+    });
+    let shown = inspected(&container, None);
+    assert_eq!(
+        shown["Config"]["Healthcheck"],
+        json!({"Test": ["CMD-SHELL", "true"], "Interval": 1_000_000_000})
+    );
+    assert_eq!(shown["State"]["Health"]["Status"], "healthy");
+    assert_eq!(shown["HostConfig"]["ConsoleSize"], json!([24, 80]));
 }
