@@ -51,6 +51,13 @@ pub const UPLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;
 /// from holding half an image open.
 pub const UPLOAD_SILENCE_MAX: Duration = Duration::from_secs(120);
 
+/// Bytes of a tar on its way to a client that are held at once. A client that reads slowly makes the
+/// bridge's side wait, not this one grow.
+pub const ARCHIVE_PART_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest silence of the bridge within a tar on its way to a client: packing reads the disk.
+pub const ARCHIVE_SILENCE_MAX: Duration = Duration::from_secs(120);
+
 /// How long requests that run may go on once the process was asked to end.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 
@@ -141,3 +148,11 @@ pub const STREAM_PAUSE: Duration = Duration::from_millis(4);
 
 /// Sizes kept for terminals of processes that were not started yet. The oldest makes room.
 pub const SIZES_MAX: usize = 256;
+// What containers use.
+
+/// Readers of statistics at once. Stops one client from taking every connection for streams.
+pub const STATS_READERS_MAX: usize = 128;
+
+/// Between two readings of what a container uses, while anybody reads. Docker's own pace, which
+/// clients compute their rates by.
+pub const STATS_PERIOD: Duration = Duration::from_secs(1);

@@ -7,10 +7,12 @@
 //! So the numbers alone decide what is delivered: no gap, nothing twice, in order, whoever
 //! connects or breaks when.
 //!
-//! Nothing here knows filters or shapes: readers get every event of the bridge.
+//! Nothing here knows filters or shapes: readers get every event of the bridge. Readings of what
+//! containers use are shared likewise, in [`stats`].
 
 mod heard;
 mod reader;
+pub mod stats;
 mod subscription;
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

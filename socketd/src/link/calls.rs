@@ -15,20 +15,20 @@ use crate::limits::{ASK_TIME_MAX, STOP_MARGIN};
 /// How long a container that says nothing else is given to end.
 const STOP_TIMEOUT_MAX: Duration = Duration::from_secs(wire::limits::STOP_TIMEOUT_S_MAX as u64);
 
-fn unexpected<T>(response: &Response) -> Result<T, LinkError> {
+pub(super) fn unexpected<T>(response: &Response) -> Result<T, LinkError> {
     Err(LinkError::Unexpected {
         kind: response.kind(),
     })
 }
 
-fn done(response: Response) -> Result<(), LinkError> {
+pub(super) fn done(response: Response) -> Result<(), LinkError> {
     match response {
         Response::Done(_) => Ok(()),
         other => unexpected(&other),
     }
 }
 
-fn container_ref(reference: &str) -> ContainerRef {
+pub(super) fn container_ref(reference: &str) -> ContainerRef {
     ContainerRef {
         reference: reference.to_owned(),
     }

@@ -9,6 +9,7 @@
 mod calls;
 mod connection;
 mod error;
+mod files;
 mod held;
 mod inside;
 mod pool;
@@ -25,6 +26,7 @@ use wire::{Opcode, Request, Response};
 
 pub use connection::Connection;
 pub use error::LinkError;
+pub use files::Download;
 pub use held::{Held, Listing};
 pub use inside::{ExecStreams, OpenedLog};
 pub use upload::{Appetite, Upload, UploadError};

@@ -43,7 +43,7 @@ fn local(error: io::Error) -> UploadError {
     UploadError::Local(error.kind())
 }
 
-/// An import under way. Dropped before [`finish`](Self::finish), it fails at the bridge.
+/// An upload under way. Dropped before its end was said, it fails at the bridge.
 #[derive(Debug)]
 pub struct Upload {
     call: LongCall,
@@ -65,10 +65,13 @@ impl Link {
     /// # Errors
     /// See [`UploadError`].
     pub async fn import(&self, request: ImportImage) -> Result<Upload, UploadError> {
+        self.upload(&Request::ImportImage(request)).await
+    }
+
+    /// Sends a request and the descriptor its bytes will come from.
+    pub(super) async fn upload(&self, request: &Request) -> Result<Upload, UploadError> {
         let (ours, theirs) = way().map_err(local)?;
-        let call = self
-            .call_long_with(&Request::ImportImage(request), theirs.as_fd())
-            .await?;
+        let call = self.call_long_with(request, theirs.as_fd()).await?;
         Ok(Upload {
             call,
             way: UnixStream::from_std(ours).map_err(local)?,
@@ -98,18 +101,21 @@ impl Upload {
     /// # Errors
     /// See [`UploadError`].
     pub async fn finish(self) -> Result<Box<Image>, UploadError> {
+        match self.end().await? {
+            Response::Imported(image) => Ok(image),
+            other => Err(UploadError::Link(LinkError::Unexpected { kind: other.kind() })),
+        }
+    }
+
+    /// Says that this was all (unless the bridge had enough before) and waits for its answer.
+    pub(super) async fn end(self) -> Result<Response, UploadError> {
         let Self { mut call, way } = self;
         let mut ours = way.into_std().map_err(local)?;
         let mut lying = [0];
         ours.read_exact(&mut lying).map_err(local)?;
         // A bridge that has enough already hung up; there is nothing to end then.
         let _ = ours.shutdown(Shutdown::Write);
-        let answer = timeout(IMPORT_TIME_MAX, call.receive())
-            .await
-            .unwrap_or(Err(LinkError::Late))?;
-        match answer {
-            Response::Imported(image) => Ok(image),
-            other => Err(UploadError::Link(LinkError::Unexpected { kind: other.kind() })),
-        }
+        let answer = timeout(IMPORT_TIME_MAX, call.receive()).await;
+        Ok(answer.unwrap_or(Err(LinkError::Late))?)
     }
 }

@@ -1,4 +1,4 @@
-//! `/images/...`. Names hold slashes that clients do not escape, so what follows `/images/` is
+//! `/images/...` and `/commit`. Names hold slashes that clients do not escape, so what follows `/images/` is
 //! taken whole and the last word of it looked at.
 
 use std::sync::Arc;
@@ -6,24 +6,23 @@ use std::sync::Arc;
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, Request, State};
-use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
-use futures_util::StreamExt;
-use tokio::time::timeout;
 
 use super::answer::{Answer, failed, json, now};
-use super::{Desk, not_served};
-use crate::docker::error::{Act, ApiError};
+use super::upload::{pump, upload_failed};
+use super::{Desk, body, not_served};
+use crate::docker::error::Act;
 use crate::docker::images;
 use crate::docker::query::Query;
-use crate::limits::{UPLOAD_BYTES_MAX, UPLOAD_SILENCE_MAX};
-use crate::link::{Appetite, LinkError, Upload, UploadError};
 
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
         .route("/images/json", get(list))
         .route("/images/create", post(create))
+        .route("/commit", post(commit))
         .route("/images/{*rest}", get(show).post(order).delete(remove))
 }
 
@@ -96,45 +95,28 @@ async fn remove(
 /// `POST /images/create?fromSrc=-`: the body is a tar that goes on to the bridge as it comes.
 async fn create(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery, body: Body) -> Answer {
     let request = images::parse_import(&Query::parse(query.as_deref()))?;
+    let import_failed = |error| upload_failed(error, Act::Import);
     let upload = desk.link.import(request).await.map_err(import_failed)?;
-    let upload = pump(body, upload).await?;
+    let upload = pump(body, upload, Act::Import).await?;
     let image = upload.finish().await.map_err(import_failed)?;
     json(StatusCode::OK, &images::imported(&image))
 }
 
-/// Sends the body on. An upload that is not whole is dropped, which the bridge sees as a failure.
-async fn pump(body: Body, mut upload: Upload) -> Result<Upload, ApiError> {
-    let mut body = body.into_data_stream();
-    let mut sent: u64 = 0;
-    loop {
-        let bytes = match timeout(UPLOAD_SILENCE_MAX, body.next()).await {
-            Ok(None) => return Ok(upload),
-            Ok(Some(Ok(bytes))) => bytes,
-            Ok(Some(Err(_))) => return Err(ApiError::bad_request("unexpected EOF")),
-            Err(_) => return Err(ApiError::new(408, "the upload stalled")),
-        };
-        sent = sent.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        if sent > UPLOAD_BYTES_MAX {
-            let message = format!("the upload is longer than {UPLOAD_BYTES_MAX} bytes");
-            return Err(ApiError::new(413, message));
-        }
-        match timeout(UPLOAD_SILENCE_MAX, upload.send(&bytes)).await {
-            Ok(Appetite::More) => {}
-            Ok(Appetite::Enough) => return Ok(upload),
-            Err(_) => return Err(failed(&LinkError::Late, Act::Import)),
-        }
-    }
-}
-
-fn import_failed(error: UploadError) -> ApiError {
-    match error {
-        UploadError::Link(LinkError::Lost) => {
-            ApiError::unavailable("socketd-bridge went away before the image was complete")
-        }
-        UploadError::Link(error) => failed(&error, Act::Import),
-        UploadError::Local(kind) => {
-            tracing::error!(%kind, "an upload cannot be passed on");
-            ApiError::internal(format!("the upload cannot be passed on: {kind}"))
-        }
-    }
+/// `POST /commit`: an image of a container.
+async fn commit(
+    State(desk): State<Arc<Desk>>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+    body: Body,
+) -> Answer {
+    let query = Query::parse(query.as_deref());
+    let reference = images::commit_container(&query)?;
+    let body = body::read(body).await?;
+    let asked = tokio::try_join!(desk.link.inspect(reference), desk.images.current());
+    let (container, held) = asked.map_err(|error| failed(&error, Act::Other))?;
+    let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let order = images::parse_commit(&query, &body, content_type, &container, &held.index)?;
+    let image = desk.link.commit(order).await;
+    let image = image.map_err(|error| failed(&error, Act::Other))?;
+    json(StatusCode::CREATED, &images::committed(&image))
 }

@@ -14,6 +14,7 @@ mod images;
 mod networks;
 mod plugins;
 mod system;
+mod upload;
 mod volumes;
 
 use std::sync::Arc;
@@ -32,6 +33,7 @@ use crate::docker::error::ApiError;
 use crate::docker::system::{API_VERSION, server_header};
 use crate::ending::Ending;
 use crate::feed::Feed;
+use crate::feed::stats::Gauges;
 use crate::limits::STREAMS_MAX;
 use crate::link::{Held, Link};
 use crate::streams::Execs;
@@ -46,6 +48,7 @@ const OSTYPE_HEADER: HeaderName = HeaderName::from_static("ostype");
 struct Desk {
     link: Arc<Link>,
     feed: Arc<Feed>,
+    gauges: Arc<Gauges>,
     containers: Arc<Held<ContainerList>>,
     images: Arc<Held<ImageList>>,
     execs: Arc<Execs>,
@@ -69,6 +72,7 @@ impl Entry {
         let images = Arc::new(Held::new(Arc::clone(&link), ()));
         let desk = Arc::new(Desk {
             feed: Arc::new(Feed::new(Arc::clone(&link))),
+            gauges: Arc::new(Gauges::new(Arc::clone(&link))),
             containers: Arc::new(Held::new(
                 Arc::clone(&link),
                 held::Around {

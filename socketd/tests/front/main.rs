@@ -8,15 +8,18 @@
 )]
 
 mod answers;
+mod archive;
 mod attach;
 mod client;
 mod events;
 mod exec;
 mod import;
+mod inside;
 mod lists;
 mod logs;
 mod orders;
 mod program;
 mod stand_in;
+mod stats;
 mod streams;
 mod trouble;

@@ -1,10 +1,17 @@
 //! `/containers/...`.
 
+mod archive;
 mod attach;
+mod changes;
+mod export;
 mod list;
 mod logs;
 mod operate;
+mod pause;
 mod resize;
+mod stats;
+mod top;
+mod update;
 mod wait;
 
 use std::sync::Arc;
@@ -42,6 +49,17 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/containers/{id}/resize", post(resize::resize))
         .route("/containers/{id}/attach", post(attach::attach))
         .route("/containers/{id}/attach/ws", get(attach::websocket))
+        .route("/containers/{id}/top", get(top::top))
+        .route("/containers/{id}/stats", get(stats::stats))
+        .route("/containers/{id}/pause", post(pause::pause))
+        .route("/containers/{id}/unpause", post(pause::unpause))
+        .route("/containers/{id}/update", post(update::update))
+        .route("/containers/{id}/changes", get(changes::changes))
+        .route("/containers/{id}/export", get(export::export))
+        .route(
+            "/containers/{id}/archive",
+            get(archive::read).head(archive::stat).put(archive::write),
+        )
 }
 
 async fn create(

@@ -1,6 +1,7 @@
 //! A stand-in for the bridge: listens on both sockets, decodes real frames, records what it was
 //! asked, and answers from a small world of its own unless a test scripts something else.
 
+mod archive;
 mod log;
 mod world;
 
