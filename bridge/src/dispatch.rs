@@ -134,7 +134,9 @@ fn usage(bridge: &Bridge, answer: &mut Answer<'_>) -> Result<(), End> {
 fn inspect(bridge: &Bridge, reference: &str) -> Result<Response, Refusal> {
     let inventory = bridge.supervisor.inventory();
     let id = inventory.resolve(reference)?;
-    inventory.with(&id, |unit| Response::Container(Box::new(unit.container.clone())))
+    let mut container = inventory.with(&id, |unit| unit.container.clone())?;
+    container.execs = bridge.supervisor.execs_of(&id);
+    Ok(Response::Container(Box::new(container)))
 }
 
 /// One page of events after `after`.

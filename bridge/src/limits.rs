@@ -44,6 +44,28 @@ pub(crate) const KILL_TIMEOUT: Duration = Duration::from_secs(30);
 /// Time between signal and SIGKILL where neither request nor container says otherwise.
 pub(crate) const STOP_TIMEOUT_S: u32 = 10;
 
+/// Processes of one container that are listed. Stops one that forks without end from filling an answer.
+pub(crate) const PROCESSES_MAX: usize = 4096;
+
+/// Further processes that are known at once, those that ended included: the oldest of these go first.
+/// Stops a client that prepares them without end from taking the bridge's memory.
+pub(crate) const EXECS_MAX: usize = 4096;
+
+/// Bytes of what those were asked to be, together. A request alone may hold 256 KiB.
+pub(crate) const EXECS_BYTES_MAX: usize = 16 * 1024 * 1024;
+
+/// Time between SIGTERM and SIGKILL for a further process whose client has gone.
+pub(crate) const HANG_UP_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Output of a health check that is kept, in bytes. Stops one that writes without end from filling memory.
+pub(crate) const PROBE_OUTPUT_BYTES_MAX: usize = 4096;
+
+/// Runs of a health check that are kept for each container.
+pub(crate) const PROBES_MAX: usize = 5;
+
+/// How long a health check waits for a container that is busy, or a journal that cannot be written.
+pub(crate) const PROBE_RETRY: Duration = Duration::from_secs(1);
+
 /// First wait of the restart policy.
 pub(crate) const RESTART_BACKOFF_MIN: Duration = Duration::from_millis(100);
 

@@ -126,6 +126,8 @@ record! {
         12 => hostname_path: String,
         /// Generated `hosts`, on the host.
         13 => hosts_path: String,
+        /// Ids of the further processes that run in it, oldest first; never on disk.
+        14 => execs: Vec<String>,
     }
 }
 

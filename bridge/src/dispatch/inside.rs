@@ -4,14 +4,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
-use wire::exec::ExecCreated;
+use wire::exec::{ExecCreated, InspectExec};
 use wire::files::{Archive, Changes, Input, Log, Updated};
 use wire::frame::Flow;
 use wire::request::Nothing;
 use wire::stats::Processes;
 use wire::{Refusal, RefusalCode, Request, Response};
 
-use super::{no_descriptor, send_chunks};
+use super::{await_news, no_descriptor, send_chunks};
 use crate::Bridge;
 use crate::runtime::Tar;
 use crate::session::{Answer, End};
@@ -54,9 +54,7 @@ pub(super) fn answer(
         Request::ReadStats(container) => supervisor
             .stats(&container.reference)
             .map(|stats| Response::Stats(Box::new(stats))),
-        Request::InspectExec(inspect) => supervisor
-            .inspect_exec(&inspect)
-            .map(|exec| Response::Exec(Box::new(exec))),
+        Request::InspectExec(inspect) => return inspect_exec(bridge, &inspect, answer),
         Request::Pause(container) => done(supervisor.freeze(&container.reference, true)),
         Request::Unpause(container) => done(supervisor.freeze(&container.reference, false)),
         Request::Update(update) => supervisor
@@ -99,6 +97,27 @@ pub(super) fn answer(
         )),
     };
     answer.finish(outcome)
+}
+
+/// Says what a further process is; where that is asked, not before it has ended.
+fn inspect_exec(bridge: &Bridge, inspect: &InspectExec, answer: &mut Answer<'_>) -> Result<(), End> {
+    let supervisor = &bridge.supervisor;
+    let look = || supervisor.inspect_exec(inspect);
+    if !inspect.until_ended {
+        return answer.finish(look().map(|exec| Response::Exec(Box::new(exec))));
+    }
+    // Subscribed before looking, so that nothing falls between the two.
+    let subscription = match supervisor.ledger().publisher().subscribe() {
+        Ok(subscription) => subscription,
+        Err(refusal) => return answer.finish(Err(refusal)),
+    };
+    loop {
+        match look() {
+            Ok(exec) if exec.running => await_news(&subscription, answer, None)?,
+            seen => return answer.finish(seen.map(|exec| Response::Exec(Box::new(exec)))),
+        }
+        subscription.take();
+    }
 }
 
 /// Opens a log; where it is followed, with a bell whose other end stays with the runtime.

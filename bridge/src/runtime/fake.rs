@@ -1,16 +1,18 @@
 //! A scripted runtime, for tests of what stands above a runtime. Nothing runs.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
+use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 
 use wire::container::Exit;
+use wire::exec::ExecStarted;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
 use wire::{Container, ContainerId, Image, ImageId, Time};
 
-use super::{Change, Condition, Found, Runtime, RuntimeError, Started};
+use super::{Change, Condition, ExecOrder, ExecRun, Found, Runtime, RuntimeError, Started};
 use crate::clock;
 use crate::lock::hold;
 
@@ -23,11 +25,36 @@ struct Script {
     changes: Option<Sender<Change>>,
     /// Signals sent, in order.
     signals: Vec<i32>,
+    /// Signals that wait for a frozen process.
+    pending: Vec<(ContainerId, i32)>,
     /// Signals that a process takes no notice of.
     ignored: Vec<i32>,
     /// Whether the next start fails for want of the command.
     command_missing: bool,
     next_pid: u32,
+    /// What the next further processes do.
+    scripted: VecDeque<ScriptedExec>,
+    /// Further processes that run: id, container, whether they take notice of signals.
+    execs: Vec<(String, ContainerId, bool)>,
+    /// Signals sent to further processes, in order.
+    exec_signals: Vec<(String, i32)>,
+    /// Whether limits cannot be changed.
+    update_fails: bool,
+}
+
+/// What a further process does.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum ScriptedExec {
+    /// It runs until it gets a signal.
+    Stays,
+    /// It runs, and takes no notice of SIGTERM.
+    Stubborn,
+    /// It writes this and ends at once with that code.
+    Writes(&'static str, u32),
+    /// Its command is not there.
+    NotFound,
+    /// It may not be executed.
+    NotExecutable,
 }
 
 /// What the test decides and sees.
@@ -87,6 +114,40 @@ impl Fake {
         hold(&self.script).command_missing = true;
     }
 
+    /// The next further process, after those scripted before, does this; one that nobody scripted stays.
+    pub(crate) fn script(&self, exec: ScriptedExec) {
+        hold(&self.script).scripted.push_back(exec);
+    }
+
+    /// Ends a further process.
+    pub(crate) fn end_exec(&self, exec: &str, exit: Exit) {
+        let mut script = hold(&self.script);
+        let Some(place) = script.execs.iter().position(|(have, ..)| have == exec) else {
+            return;
+        };
+        let (exec, container, _) = script.execs.remove(place);
+        if let Some(changes) = &script.changes {
+            changes
+                .send(Change::ExecEnded {
+                    container,
+                    exec,
+                    exit,
+                    finished_at: clock::now(),
+                })
+                .expect("somebody follows");
+        }
+    }
+
+    /// Signals sent to further processes so far.
+    pub(crate) fn exec_signals(&self) -> Vec<(String, i32)> {
+        hold(&self.script).exec_signals.clone()
+    }
+
+    /// From now on limits cannot be changed.
+    pub(crate) fn refuse_updates(&self) {
+        hold(&self.script).update_fails = true;
+    }
+
     /// Signals sent so far.
     pub(crate) fn signals(&self) -> Vec<i32> {
         hold(&self.script).signals.clone()
@@ -133,6 +194,7 @@ impl Runtime for Fake {
         found.condition = Condition::Running {
             pid: started.pid,
             started_at: started.started_at,
+            frozen: false,
         };
         Ok(started)
     }
@@ -141,7 +203,14 @@ impl Runtime for Fake {
         let ignored = {
             let mut script = hold(&self.script);
             script.signals.push(signal);
-            script.ignored.contains(&signal)
+            let frozen = script
+                .containers
+                .get(id)
+                .is_some_and(|found| matches!(found.condition, Condition::Running { frozen: true, .. }));
+            if frozen {
+                script.pending.push((*id, signal));
+            }
+            frozen || script.ignored.contains(&signal)
         };
         if !ignored {
             self.end(
@@ -196,5 +265,102 @@ impl Runtime for Fake {
 
     fn remove_image(&self, _: &ImageId) -> Result<(), RuntimeError> {
         Ok(())
+    }
+
+    fn resize(&self, _: &ContainerId, _: u16, _: u16) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
+    fn exec(&self, id: &ContainerId, order: ExecOrder<'_>) -> Result<ExecRun, RuntimeError> {
+        let (scripted, pid) = {
+            let mut script = hold(&self.script);
+            script.next_pid += 1;
+            (
+                script.scripted.pop_front().unwrap_or(ScriptedExec::Stays),
+                script.next_pid,
+            )
+        };
+        let (command, reason) = (order.spec.arguments.join(" "), "scripted".to_owned());
+        match scripted {
+            ScriptedExec::NotFound => return Err(RuntimeError::CommandNotFound { command, reason }),
+            ScriptedExec::NotExecutable => {
+                return Err(RuntimeError::CommandNotExecutable { command, reason });
+            }
+            _ => {}
+        }
+        let listens = scripted != ScriptedExec::Stubborn;
+        hold(&self.script).execs.push((order.id.to_owned(), *id, listens));
+        let mut streams: Vec<OwnedFd> = Vec::new();
+        if order.spec.attach_stdout && !order.detach {
+            let (output, mut writer) = std::io::pipe().expect("a pipe");
+            if let ScriptedExec::Writes(text, _) = scripted {
+                writer.write_all(text.as_bytes()).expect("there is room");
+            }
+            streams.push(output.into());
+        }
+        if let ScriptedExec::Writes(_, code) = scripted {
+            let exit = Exit {
+                code,
+                ..Exit::default()
+            };
+            self.end_exec(order.id, exit);
+        }
+        let started = ExecStarted {
+            pid,
+            output: !streams.is_empty(),
+            ..ExecStarted::default()
+        };
+        Ok(ExecRun { started, streams })
+    }
+
+    fn signal_exec(&self, _: &ContainerId, exec: &str, signal: i32) -> Result<(), RuntimeError> {
+        let ends = {
+            let mut script = hold(&self.script);
+            script.exec_signals.push((exec.to_owned(), signal));
+            let mut execs = script.execs.iter();
+            execs.any(|(have, _, listens)| have == exec && (*listens || signal == 9))
+        };
+        if ends {
+            self.end_exec(
+                exec,
+                Exit {
+                    code: 128 + signal.unsigned_abs(),
+                    ..Exit::default()
+                },
+            );
+        }
+        Ok(())
+    }
+
+    fn freeze(&self, id: &ContainerId, to: bool) -> Result<(), RuntimeError> {
+        let pending = {
+            let mut script = hold(&self.script);
+            let found = script.containers.get_mut(id);
+            match found.map(|found| &mut found.condition) {
+                Some(Condition::Running { frozen, .. }) => *frozen = to,
+                _ => return Err(RuntimeError::NotRunning),
+            }
+            if to {
+                Vec::new()
+            } else {
+                std::mem::take(&mut script.pending)
+            }
+        };
+        for (id, signal) in pending {
+            hold(&self.script).signals.pop();
+            self.signal(&id, signal)?;
+        }
+        Ok(())
+    }
+
+    fn update(&self, container: &Container) -> Result<Vec<String>, RuntimeError> {
+        let mut script = hold(&self.script);
+        if script.update_fails {
+            return Err(RuntimeError::InvalidSpec("scripted".to_owned()));
+        }
+        let found = script.containers.get_mut(&container.id);
+        let found = found.ok_or(RuntimeError::NoSuchContainer(container.id))?;
+        found.container.spec = container.spec.clone();
+        Ok(vec!["scripted".to_owned()])
     }
 }

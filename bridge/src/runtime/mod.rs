@@ -59,6 +59,8 @@ pub enum Condition {
         pid: u32,
         /// When it started.
         started_at: Time,
+        /// Whether its processes are frozen.
+        frozen: bool,
     },
     /// Its first process ended.
     Exited {
@@ -224,7 +226,8 @@ impl fmt::Display for RuntimeError {
 
 impl std::error::Error for RuntimeError {}
 
-/// A container runtime. Calls for one container never overlap; calls for different ones do.
+/// A container runtime. Calls that change one container never overlap; those that only look at it, and
+/// signals to its further processes, may come at any time. Calls for different containers overlap.
 pub trait Runtime: Send + Sync {
     /// Its name, as shown to users.
     fn name(&self) -> &'static str;

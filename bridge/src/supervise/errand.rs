@@ -1,5 +1,5 @@
 //! What the supervisor does on its own account, later: restarts after their back-off, removals of
-//! containers that asked for it, and offering owed events to a journal that may have healed.
+//! containers that asked for it, killing what did not end when asked to, and offering owed events to a journal that may have healed.
 //! One thread; it sleeps until the next errand is due and for ever when there is none.
 
 use std::collections::BTreeMap;
@@ -12,10 +12,10 @@ use std::time::{Duration, Instant};
 use wire::{ContainerId, Time};
 
 use super::Supervisor;
-use crate::limits::JOURNAL_RETRY;
+use crate::limits::{HANG_UP_TIMEOUT, JOURNAL_RETRY};
 
 /// Something to do later.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Errand {
     /// Start a container again, unless something happened to it since.
     Revive {
@@ -30,6 +30,13 @@ pub(crate) enum Errand {
     Remove {
         /// The container.
         id: ContainerId,
+    },
+    /// Kill a further process that was asked to end, if it has not by then.
+    KillExec {
+        /// The container.
+        container: ContainerId,
+        /// The process.
+        exec: String,
     },
 }
 
@@ -60,9 +67,10 @@ fn run(supervisor: &Supervisor, errands: &Receiver<Errand>) {
         };
         match received {
             Ok(errand) => {
-                let after = match errand {
-                    Errand::Revive { after, .. } => after,
+                let after = match &errand {
+                    Errand::Revive { after, .. } => *after,
                     Errand::Remove { .. } => Duration::ZERO,
+                    Errand::KillExec { .. } => HANG_UP_TIMEOUT,
                 };
                 number += 1;
                 waiting.insert((Instant::now() + after, number), errand);
@@ -75,15 +83,16 @@ fn run(supervisor: &Supervisor, errands: &Receiver<Errand>) {
         while let Some(entry) = waiting.first_entry()
             && entry.key().0 <= now
         {
-            perform(supervisor, entry.remove());
+            perform(supervisor, &entry.remove());
         }
     }
 }
 
-fn perform(supervisor: &Supervisor, errand: Errand) {
+fn perform(supervisor: &Supervisor, errand: &Errand) {
     let outcome = match errand {
-        Errand::Revive { id, ended_at, .. } => supervisor.revive(&id, ended_at),
+        Errand::Revive { id, ended_at, .. } => supervisor.revive(id, *ended_at),
         Errand::Remove { id } => supervisor.remove(id.hex().as_str(), false),
+        Errand::KillExec { container, exec } => supervisor.kill_exec(container, exec),
     };
     if let Err(refusal) = outcome {
         tracing::warn!(?errand, %refusal, "an errand failed");

@@ -3,6 +3,7 @@
 use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
+use wire::event::attribute;
 use wire::files::{LogFile, Resize};
 use wire::stats::{ProcessInfo, Stats};
 use wire::{Action, ContainerId, Refusal};
@@ -70,7 +71,13 @@ impl Supervisor {
     /// Gives a container's terminal a size.
     pub(crate) fn resize(&self, resize: &Resize) -> Result<(), Refusal> {
         let id = self.inventory.resolve(&resize.reference)?;
-        self.of_runtime(&id, |runtime| runtime.resize(&id, resize.rows, resize.columns))
+        self.of_runtime(&id, |runtime| runtime.resize(&id, resize.rows, resize.columns))?;
+        let event = self.inventory.with(&id, |unit| {
+            events::of(&unit.container, Action::Resize, clock::now())
+        })?;
+        let event = events::with(event, attribute::ROWS, resize.rows.to_string());
+        let event = events::with(event, attribute::COLUMNS, resize.columns.to_string());
+        self.ledger.record(vec![event], || {})
     }
 
     /// The processes of a container that runs.

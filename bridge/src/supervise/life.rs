@@ -165,6 +165,8 @@ impl Supervisor {
         let event = events::of(&container, Action::Destroy, clock::now());
         self.ledger
             .record_or_owe(vec![event], move || inventory.remove(&id));
+        self.execs.forget(&id);
+        self.health.look(&id, &container.spec);
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ mod errand;
 mod events;
 mod exec;
 mod files;
+mod health;
 mod images;
 mod inside;
 mod ledger;
@@ -18,6 +19,7 @@ mod run;
 #[cfg(test)]
 mod tests;
 mod tune;
+mod verdict;
 
 use std::io;
 use std::path::Path;
@@ -47,6 +49,8 @@ pub(crate) struct Supervisor {
     inventory: Arc<Inventory>,
     ledger: Ledger,
     errands: Sender<Errand>,
+    execs: Arc<exec::Table>,
+    health: health::Checks,
     /// Read while a container is made from an image, written while an image goes.
     image_use: RwLock<()>,
 }
@@ -98,6 +102,8 @@ impl Supervisor {
             inventory: Arc::new(Inventory::new()),
             ledger: Ledger::new(opened.journal, Arc::new(Publisher::default())),
             errands,
+            execs: Arc::default(),
+            health: health::Checks::new().map_err(BeginError::Thread)?,
             image_use: RwLock::new(()),
         });
         let revivals = supervisor.reconcile(opened.past, &changes_sender)?;
@@ -108,6 +114,11 @@ impl Supervisor {
         supervisor
             .ledger
             .record_or_owe(vec![events::daemon(Action::Start)], || {});
+        health::spawn(Arc::clone(&supervisor)).map_err(BeginError::Thread)?;
+        supervisor.inventory.each(|unit| {
+            let container = &unit.container;
+            supervisor.health.look(&container.id, &container.spec);
+        });
         for errand in revivals {
             supervisor.send(errand);
         }
@@ -186,6 +197,7 @@ impl Supervisor {
         let Ok(Some((events, verdict, auto_remove))) = decided else {
             return;
         };
+        self.execs_ended_with(id, finished_at);
         let (inventory, key, exit) = (Arc::clone(&self.inventory), *id, exit.clone());
         let status = if verdict.is_some() {
             Status::Restarting
@@ -204,6 +216,9 @@ impl Supervisor {
                 }
             });
         });
+        let _ = self
+            .inventory
+            .with(id, |unit| self.health.look(id, &unit.container.spec));
         drop(turn);
         if let Some(backoff) = verdict {
             self.send(Errand::Revive {

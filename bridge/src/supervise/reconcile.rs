@@ -12,7 +12,7 @@ use wire::container::Exit;
 use wire::event::attribute;
 use wire::{Action, Container, Event, EventKind, Status, Time};
 
-use super::{BeginError, Errand, Supervisor, events, restart};
+use super::{BeginError, Errand, Supervisor, events, restart, verdict};
 use crate::clock;
 use crate::runtime::{Change, Condition, Found};
 
@@ -109,15 +109,25 @@ fn settle(found: Found, before: Option<&ContainerPast>, told: &mut Vec<Event>) -
                 );
             }
         }
-        Condition::Running { pid, started_at } => {
+        Condition::Running {
+            pid,
+            started_at,
+            frozen,
+        } => {
             if !(before.running && before.started_at == started_at) {
                 if before.running {
                     lost(&mut container, told);
                 }
                 told.extend(events::started(&container, started_at, pid, None));
             }
+            let same_run = before.running && before.started_at == started_at;
+            if frozen != (same_run && before.paused) {
+                let action = if frozen { Action::Pause } else { Action::Unpause };
+                told.push(events::found_later(events::of(&container, action, clock::now())));
+            }
+            container.state.health = verdict::at_start(&container.spec);
             let state = &mut container.state;
-            state.status = Status::Running;
+            state.status = if frozen { Status::Paused } else { Status::Running };
             state.pid = pid;
             state.started_at = started_at;
             state.exit = None;

@@ -8,7 +8,7 @@ use wire::limits::STOP_TIMEOUT_S_MAX;
 use wire::request::{Kill, Stop};
 use wire::{Action, Container, ContainerId, Refusal, RefusalCode, State, Status, Time};
 
-use super::{Supervisor, events};
+use super::{Supervisor, events, verdict};
 use crate::clock;
 use crate::limits::{KILL_TIMEOUT, STOP_TIMEOUT_S};
 use crate::lock::hold;
@@ -59,7 +59,7 @@ impl Supervisor {
             0 => signal::KILL,
             number => signal::checked(number)?,
         };
-        let started_at = self.send_signal(&id, signal)?;
+        let started_at = self.send_signal(&id, signal, false)?;
         if signal == signal::KILL {
             self.await_end(&id, started_at, Some(KILL_TIMEOUT))?;
         }
@@ -77,9 +77,9 @@ impl Supervisor {
             number => signal::checked(number)?,
         };
         let patience = patience(stop.timeout_s, own_timeout);
-        let started_at = self.send_signal(id, signal)?;
+        let started_at = self.send_signal(id, signal, true)?;
         if signal != signal::KILL && self.await_end(id, started_at, Some(patience)).is_err() {
-            match self.send_signal(id, signal::KILL) {
+            match self.send_signal(id, signal::KILL, true) {
                 // It ended in between.
                 Err(refusal) if refusal.code == RefusalCode::NotRunning => return Ok(()),
                 sent => sent?,
@@ -100,19 +100,14 @@ impl Supervisor {
         }
     }
 
-    /// Sends a signal to a container that runs; says which run of it that was.
-    fn send_signal(&self, id: &ContainerId, signal: i32) -> Result<Time, Refusal> {
+    /// Sends a signal to a container that runs; says which run of it that was. `ends`: whether it is to
+    /// end by it, and so must not stay frozen.
+    fn send_signal(&self, id: &ContainerId, signal: i32, ends: bool) -> Result<Time, Refusal> {
         let turn = self.inventory.with(id, |unit| Arc::clone(&unit.turn))?;
         let _turn = hold(&turn);
-        let (running, started_at, event) = self.inventory.with(id, |unit| {
-            let state = &unit.container.state;
-            (
-                is_up(state),
-                state.started_at,
-                events::killed(&unit.container, signal),
-            )
-        })?;
-        if !running {
+        let container = self.inventory.with(id, |unit| unit.container.clone())?;
+        let started_at = container.state.started_at;
+        if !is_up(&container.state) {
             return Err(Refusal::about(RefusalCode::NotRunning, id.to_string()));
         }
         match self.runtime_of(id)?.signal(id, signal) {
@@ -122,10 +117,16 @@ impl Supervisor {
             }
             Err(error) => return Err(refusal(id, &error)),
         }
-        let (inventory, id) = (Arc::clone(&self.inventory), *id);
+        let (inventory, key) = (Arc::clone(&self.inventory), *id);
+        let event = events::killed(&container, signal);
         self.ledger.record(vec![event], move || {
-            inventory.change(&id, |unit| unit.stopped_by_hand = true)
+            inventory.change(&key, |unit| unit.stopped_by_hand = true)
         })?;
+        let own = signal::parse(&container.spec.process.stop_signal).unwrap_or(signal::TERM);
+        if container.state.status == Status::Paused && (ends || signal == own || signal == signal::KILL) {
+            // What is frozen does not even die.
+            self.thaw_to_end(&container)?;
+        }
         Ok(started_at)
     }
 
@@ -210,8 +211,10 @@ impl Supervisor {
                 state.restart_count = by_policy.unwrap_or(0);
                 // How the run before ended is history now.
                 state.exit = None;
+                state.health = verdict::at_start(&unit.container.spec);
             });
         });
+        self.health.look(&id, &container.spec);
         if recorded.is_err() {
             // A start that cannot be told must not stand.
             let _ = self.runtime_of(&id)?.signal(&id, signal::KILL);

@@ -1,15 +1,20 @@
 //! The supervisor over a scripted runtime and a real journal.
 
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use nix::poll::{PollFd, PollFlags, poll};
 use wire::container::Exit;
 use wire::event::attribute;
 use wire::request::{Create, Kill, Rename, Stop};
 use wire::spec::{Process, RestartKind, RestartPolicy, Spec};
 use wire::{Action, ContainerId, Event, EventKind, RefusalCode, State, Status, Time};
+
+mod checked;
+mod inside;
 
 use super::Supervisor;
 use crate::runtime::fake::{Fake, IMAGE};
@@ -95,6 +100,26 @@ fn reach(supervisor: &Supervisor, id: &ContainerId, done: impl Fn(&State) -> boo
         "not reached: {:?}",
         state(supervisor, id)
     );
+}
+
+/// Waits for something that an event tells of.
+fn until(supervisor: &Supervisor, done: impl Fn() -> bool) {
+    let subscription = supervisor
+        .ledger()
+        .publisher()
+        .subscribe()
+        .expect("there is room");
+    let deadline = Instant::now() + PATIENCE;
+    while !done() {
+        assert!(
+            Instant::now() < deadline,
+            "not reached: {:?}",
+            actions(supervisor)
+        );
+        let mut fds = [PollFd::new(subscription.as_fd(), PollFlags::POLLIN)];
+        poll(&mut fds, 1000u16).expect("it polls");
+        subscription.take();
+    }
 }
 
 fn all_events(supervisor: &Supervisor) -> Vec<Event> {
@@ -515,6 +540,7 @@ fn one_that_nobody_knew_is_recorded_as_made() {
         condition: Condition::Running {
             pid: 7,
             started_at: Time(2_000),
+            frozen: false,
         },
     });
     let supervisor = place.begin(&fake);

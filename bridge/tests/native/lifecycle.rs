@@ -106,7 +106,8 @@ fn a_new_bridge_finds_what_runs_and_what_ended() {
         condition(running),
         Condition::Running {
             pid: started.pid,
-            started_at: started.started_at
+            started_at: started.started_at,
+            frozen: false,
         }
     );
     assert!(

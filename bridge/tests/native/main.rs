@@ -17,3 +17,4 @@ mod limits;
 mod old_kernels;
 mod process;
 mod scene;
+mod tune;

@@ -225,7 +225,10 @@ impl Scene {
                 id,
                 exit,
                 finished_at,
-            } = self.changes.recv_timeout(DEADLINE).expect("the end is told");
+            } = self.changes.recv_timeout(DEADLINE).expect("the end is told")
+            else {
+                continue;
+            };
             self.early.insert(id, (exit, finished_at));
         }
     }

@@ -225,8 +225,8 @@ records! {
     Exit { code, unknown, oom }
     State { status, pid, exit, error, started_at, finished_at, restart_count, health }
     Container {
-        id, name, runtime, created_at, image_id, spec, state, upper_dir, lower_dirs, log_path,
-        resolv_conf_path, hostname_path, hosts_path
+        id, name, runtime, created_at, image_id, spec, state, upper_dir, lower_dirs, log_path, resolv_conf_path,
+        hostname_path, hosts_path, execs
     }
     Summary {
         id, name, runtime, created_at, image_id, image, arguments, labels, mounts, network_mode, exposed,

@@ -100,8 +100,13 @@ pub(super) fn end_orphan(id: &ContainerId, directory: &Path) {
         return;
     }
     let _ = pidfd::signal(run.pid, run.started_ticks, libc::SIGKILL);
+    let groups = Groups::of(&Layout::detect(), id);
+    if groups.frozen() == Some(true) {
+        // What is frozen does not even die.
+        let _ = groups.freeze(false);
+    }
     pidfd::await_end(run.pid, run.started_ticks, ORPHAN_WAIT);
-    Groups::of(&Layout::detect(), id).remove();
+    groups.remove();
 }
 
 /// How the container last ended; none where it never ran.

@@ -25,20 +25,24 @@ use nix::libc;
 use wire::reader::Unknown;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
+use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, Image, ImageId};
 
 use super::{Change, Condition, Found, Runtime, RuntimeError, Started};
 use crate::shim::cgroup::{Groups, Layout};
 use crate::shim::plan::Plan;
-use crate::shim::record::{self, Order, file};
+use crate::shim::record::{self, Order, Run, file};
 use crate::sys::pidfd;
 use crate::tree;
 
 mod folder;
 pub mod images;
 mod places;
+mod processes;
 mod program;
 mod starter;
+mod stats;
+mod tune;
 mod warnings;
 mod watcher;
 
@@ -125,6 +129,13 @@ impl NativeRuntime {
         guard.as_ref().map(look)
     }
 
+    /// What runs of a container that does.
+    fn run(&self, id: &ContainerId) -> Result<Run, RuntimeError> {
+        self.with_watcher(|watcher| watcher.run(id))
+            .flatten()
+            .ok_or(RuntimeError::NotRunning)
+    }
+
     /// Where one container stands; one that runs is watched from here on.
     fn condition(&self, id: &ContainerId, watcher: &Watcher) -> io::Result<Condition> {
         let directory = self.directory(id);
@@ -132,6 +143,7 @@ impl NativeRuntime {
             let condition = Condition::Running {
                 pid: run.pid,
                 started_at: run.started_at,
+                frozen: Groups::of(&self.layout, id).frozen() == Some(true),
             };
             watcher.watch(Watched {
                 id: *id,
@@ -310,10 +322,7 @@ impl Runtime for NativeRuntime {
     }
 
     fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), RuntimeError> {
-        let run = self
-            .with_watcher(|watcher| watcher.run(id))
-            .flatten()
-            .ok_or(RuntimeError::NotRunning)?;
+        let run = self.run(id)?;
         match pidfd::signal(run.pid, run.started_ticks, signal) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Err(RuntimeError::NotRunning),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
@@ -384,5 +393,21 @@ impl Runtime for NativeRuntime {
 
     fn remove_image(&self, id: &ImageId) -> Result<(), RuntimeError> {
         self.store.remove(id)
+    }
+
+    fn processes(&self, id: &ContainerId) -> Result<Vec<ProcessInfo>, RuntimeError> {
+        self.run(id).map(|run| self.list_processes(id, &run))
+    }
+
+    fn stats(&self, id: &ContainerId) -> Result<Stats, RuntimeError> {
+        self.run(id).and_then(|run| self.read_stats(id, &run))
+    }
+
+    fn freeze(&self, id: &ContainerId, frozen: bool) -> Result<(), RuntimeError> {
+        self.run(id).and_then(|_| self.set_frozen(id, frozen))
+    }
+
+    fn update(&self, container: &Container) -> Result<Vec<String>, RuntimeError> {
+        self.change_limits(container)
     }
 }

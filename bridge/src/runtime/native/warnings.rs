@@ -61,7 +61,8 @@ pub(super) fn about(container: &Container, plan: &Plan, layout: &Layout) -> Vec<
     warnings
 }
 
-fn limits(plan: &Plan, layout: &Layout) -> Vec<String> {
+/// The part of them that is about limits.
+pub(super) fn limits(plan: &Plan, layout: &Layout) -> Vec<String> {
     let (asked, can) = (&plan.group_limits, layout.support());
     let cpuset = !asked.cpuset_cpus.is_empty() || !asked.cpuset_mems.is_empty();
     [

@@ -15,8 +15,14 @@ use super::failure::{Failure, Stage, at};
 use super::mountinfo::{self, MountEntry};
 use super::plan::limits::GroupLimits;
 
+mod freezer;
+mod live;
+mod members;
+mod usage;
 mod v1;
 mod v2;
+
+pub use usage::Reader;
 
 /// The group above all containers' groups.
 const PARENT: &str = "socketd";

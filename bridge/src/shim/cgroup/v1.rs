@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use super::{CPUSET, Group};
+use super::{CPUSET, Group, live};
 use crate::shim::failure::{Failure, Stage, at};
 use crate::shim::plan::limits::{GroupLimits, SwapLimit};
 
@@ -48,7 +48,7 @@ fn memory(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
 
 /// A new group has no processors and no nodes, and takes no process until it has: what is not
 /// asked for comes from the group above, and that one's from the root.
-fn cpuset(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
+pub(super) fn cpuset(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
     let parent = group.path.parent().unwrap_or(&group.path);
     let root = parent.parent().unwrap_or(parent);
     for (file, asked) in [
@@ -65,4 +65,23 @@ fn cpuset(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
         group.set(file, value)?;
     }
     Ok(())
+}
+
+/// Changes both limits of a group in which something runs. At no moment may the limit of both together
+/// be below that of memory alone, so whichever makes room goes first.
+pub(super) fn change_memory(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
+    const TOGETHER: &str = "memory.memsw.limit_in_bytes";
+    let set_memory = || group.set_or("memory.limit_in_bytes", limits.memory_bytes, "-1");
+    let set_together = || group.set_or(TOGETHER, live::together(limits), "-1");
+    let now = fs::read_to_string(group.path.join(TOGETHER))
+        .ok()
+        .and_then(|text| text.trim().parse::<u64>().ok())
+        .unwrap_or(u64::MAX);
+    if limits.memory_bytes.unwrap_or(u64::MAX) > now {
+        set_together()?;
+        set_memory()
+    } else {
+        set_memory()?;
+        set_together()
+    }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::Group;
+use super::{Group, live};
 use crate::shim::failure::Failure;
 use crate::shim::plan::limits::{GroupLimits, SwapLimit};
 
@@ -32,8 +32,7 @@ pub(super) fn limit(group: &Group, limits: &GroupLimits) -> Result<(), Failure> 
     }
     if group.has("cpu") {
         if let Some(shares) = limits.cpu_shares {
-            // The kernel's own conversion between the two scales: 2..262144 to 1..10000.
-            group.set("cpu.weight", 1 + (shares - 2) * 9999 / 262_142)?;
+            group.set("cpu.weight", weight(shares))?;
         }
         if let Some((quota, period)) = limits.cpu_quota_us {
             group.set("cpu.max", format_args!("{quota} {period}"))?;
@@ -57,6 +56,11 @@ pub(super) fn limit(group: &Group, limits: &GroupLimits) -> Result<(), Failure> 
     Ok(())
 }
 
+/// The kernel's own conversion between the two scales: 2..262144 to 1..10000.
+pub(super) fn weight(shares: u64) -> u64 {
+    1 + shares.saturating_sub(2) * 9999 / 262_142
+}
+
 /// Version 2 counts swap alone, so memory is taken off what was asked for both.
 fn memory(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
     if let Some(bytes) = limits.memory_bytes {
@@ -76,4 +80,11 @@ fn memory(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
         group.set("memory.low", bytes)?;
     }
     Ok(())
+}
+
+/// Changes both limits of a group in which something runs; neither can stand in the other's way.
+pub(super) fn change_memory(group: &Group, limits: &GroupLimits) -> Result<(), Failure> {
+    let swap = live::together(limits).map(|bytes| bytes.saturating_sub(limits.memory_bytes.unwrap_or(0)));
+    group.set_or("memory.max", limits.memory_bytes, "max")?;
+    group.set_or("memory.swap.max", swap, "max")
 }
