@@ -21,6 +21,7 @@ use crate::session::{Answer, End};
 use crate::supervise::is_up;
 use crate::{Bridge, gate};
 
+mod files;
 mod inside;
 
 /// Does what is asked and answers it.

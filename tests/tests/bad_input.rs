@@ -348,7 +348,7 @@ fn frames_that_are_wrong() {
         &frame(&Request::Info(Nothing {})),
         RefusalCode::NotPermitted,
     );
-    let import = Request::ImportImage(wire::request::ImportImage::default());
+    let import = Request::ImportImage(Box::default());
     refused("control", &frame(&import), RefusalCode::Malformed);
 
     // After all that, the next one is served.

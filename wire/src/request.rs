@@ -298,7 +298,7 @@ requests! {
     /// Give its terminal a size.
     Resize(Resize) = 47,
     /// Bring an image.
-    ImportImage(ImportImage) = 48,
+    ImportImage(Box<ImportImage>) = 48,
     /// Take an image away.
     RemoveImage(RemoveImage) = 49,
     /// Give an image a name.

@@ -5,15 +5,14 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use nix::fcntl::OFlag;
 use nix::unistd::pipe2;
 use wire::exec::{ExecCreated, InspectExec};
-use wire::files::{Archive, Changes, Input, Log, Updated};
+use wire::files::{Input, Log, Updated};
 use wire::frame::Flow;
 use wire::request::Nothing;
 use wire::stats::Processes;
 use wire::{Refusal, RefusalCode, Request, Response};
 
-use super::{await_news, no_descriptor, send_chunks};
+use super::{await_news, files, send_chunks};
 use crate::Bridge;
-use crate::runtime::Tar;
 use crate::session::{Answer, End};
 use crate::supervise::LogOpening;
 
@@ -39,14 +38,6 @@ pub(super) fn answer(
             Ok(processes) => {
                 return send_chunks(processes.into_iter(), answer, |processes| {
                     Response::Processes(Processes { processes })
-                });
-            }
-            Err(refusal) => Err(refusal),
-        },
-        Request::ListChanges(container) => match supervisor.changes(&container.reference) {
-            Ok(changes) => {
-                return send_chunks(changes.into_iter(), answer, |changes| {
-                    Response::Changes(Changes { changes })
                 });
             }
             Err(refusal) => Err(refusal),
@@ -81,20 +72,7 @@ pub(super) fn answer(
             Err(refusal) => Err(refusal),
         },
         Request::Resize(resize) => done(supervisor.resize(&resize)),
-        Request::Commit(commit) => supervisor
-            .commit(&commit)
-            .map(|image| Response::Imported(Box::new(image))),
-        Request::StatPath(ask) => supervisor.stat_path(&ask).map(Response::PathStat),
-        Request::ReadArchive(ask) => return pass_tar(supervisor.read_archive(&ask), answer),
-        Request::Export(container) => return pass_tar(supervisor.export(&container.reference), answer),
-        Request::WriteArchive(ask) => match descriptors.into_iter().next() {
-            Some(tar) => done(supervisor.write_archive(&ask, tar)),
-            None => Err(no_descriptor()),
-        },
-        other => Err(Refusal::about(
-            RefusalCode::Unsupported,
-            format!("{:?}", other.opcode()),
-        )),
+        other => return files::answer(bridge, other, descriptors, answer),
     };
     answer.finish(outcome)
 }
@@ -150,20 +128,4 @@ fn open_log(
         running,
     };
     answer.send_with(&Response::Log(log), Flow::Last, &passed)
-}
-
-/// Passes on where a tar comes out, and says at its end whether that was all of it.
-fn pass_tar(tar: Result<Tar, Refusal>, answer: &mut Answer<'_>) -> Result<(), End> {
-    let Tar { stat, stream, end } = match tar {
-        Ok(tar) => tar,
-        Err(refusal) => return answer.finish(Err(refusal)),
-    };
-    answer.send_with(
-        &Response::Archive(Archive { stat }),
-        Flow::More,
-        &[stream.as_fd()],
-    )?;
-    drop(stream);
-    let outcome = end().map_err(|error| Refusal::because(RefusalCode::RuntimeFailed, error.to_string()));
-    answer.finish(outcome.map(|()| Response::Done(Nothing {})))
 }

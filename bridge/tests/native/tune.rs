@@ -13,9 +13,9 @@ use crate::scene::{DEADLINE, Scene};
 /// A file of the container's groups, whichever version has it.
 fn file(id: &ContainerId, names: &[&str]) -> PathBuf {
     let groups = Scene::groups(id);
-    let found = groups
+    let found = names
         .iter()
-        .flat_map(|group| names.iter().map(|name| group.join(name)))
+        .flat_map(|name| groups.iter().map(move |group| group.join(name)))
         .find(|path| path.exists());
     found.unwrap_or_else(|| panic!("none of {names:?}"))
 }

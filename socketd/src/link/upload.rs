@@ -65,7 +65,7 @@ impl Link {
     /// # Errors
     /// See [`UploadError`].
     pub async fn import(&self, request: ImportImage) -> Result<Upload, UploadError> {
-        self.upload(&Request::ImportImage(request)).await
+        self.upload(&Request::ImportImage(Box::new(request))).await
     }
 
     /// Sends a request and the descriptor its bytes will come from.

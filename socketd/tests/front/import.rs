@@ -1,7 +1,6 @@
 //! Uploads: one descriptor beside the request, bytes as they come, and an end that cannot be
 //! mistaken.
 
-use wire::request::ImportImage;
 use wire::{RefusalCode, Request};
 
 use crate::client::{Served, ask, entry, request, send};
@@ -28,7 +27,7 @@ async fn an_upload_reaches_the_bridge_byte_for_byte() {
         assert!(*bytes == tar, "{} bytes of {}", bytes.len(), tar.len());
         assert_eq!(*end, Ok(()));
         match world.asked.as_slice() {
-            [Request::ImportImage(ImportImage { tag, .. })] => assert_eq!(tag, "new:latest"),
+            [Request::ImportImage(import)] => assert_eq!(import.tag, "new:latest"),
             other => panic!("{other:?}"),
         }
     });

@@ -95,7 +95,7 @@ impl<'a> Inspected<'a> {
             mount_label: "",
             process_label: "",
             app_armor_profile: "",
-            exec_ids: None,
+            exec_ids: Some(container.execs.clone()).filter(|execs| !execs.is_empty()),
             host_config: HostConfig::new(container, info),
             graph_driver: GraphDriver::new(GraphDriverData {
                 lower_dir: container.lower_dirs.join(":"),
