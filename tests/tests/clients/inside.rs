@@ -357,6 +357,23 @@ fn files() {
         cli.fail(&["cp", "web:/nosuch", &at("x")])
             .contains("Could not find the file /nosuch")
     );
+    // A container that does not run has files too.
+    cli.run(&["stop", "-t", "0", "web"]);
+    cli.run(&["cp", "web:/tmp/tree/below/file", &at("stopped")]);
+    assert_eq!(fs::read_to_string(here.join("stopped")).unwrap(), "contentmore\n");
+    cli.run(&["cp", &at("stopped"), "web:/root/put"]);
+    cli.run(&["start", "web"]);
+    assert_eq!(cli.run(&["exec", "web", "cat", "/root/put"]), "contentmore");
+}
+
+#[test]
+fn what_changed_and_what_is_made_of_it() {
+    let pair = Pair::start();
+    let cli = Cli::of(&pair);
+    cli.run(&["run", "-d", "--name", "web", "bb", "/bin/sleep", "100000"]);
+    let make =
+        "mkdir -p /tmp/tree/below; echo contentmore > /tmp/tree/below/file; ln -s tree/below/file /tmp/link";
+    cli.run(&["exec", "web", "/bin/sh", "-c", make]);
     let diff = cli.run(&["diff", "web"]);
     for line in [
         "C /tmp",
@@ -392,13 +409,6 @@ fn files() {
     ]);
     assert!(id.starts_with("sha256:"), "{id}");
     assert_eq!(cli.run(&["run", "--rm", "kept:1"]), "contentmore");
-    // A container that does not run has files too.
-    cli.run(&["stop", "-t", "0", "web"]);
-    cli.run(&["cp", "web:/tmp/tree/below/file", &at("stopped")]);
-    assert_eq!(fs::read_to_string(here.join("stopped")).unwrap(), "contentmore\n");
-    cli.run(&["cp", &at("stopped"), "web:/root/put"]);
-    cli.run(&["start", "web"]);
-    assert_eq!(cli.run(&["exec", "web", "cat", "/root/put"]), "contentmore");
 }
 
 #[test]
