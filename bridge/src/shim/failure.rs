@@ -86,6 +86,7 @@ stages! {
     Pipes = 28 "make pipes",
     Record = 29 "record the start",
     Reaper = 30 "start the small init",
+    Join = 31 "enter the container",
 }
 
 record! {

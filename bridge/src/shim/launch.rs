@@ -17,16 +17,16 @@ use wire::record::Value;
 use wire::{Container, Time};
 
 use super::cgroup::{Groups, Layout};
+use super::control::Control;
 use super::failure::{Failure, Stage, at};
 use super::init::{self, Birth};
-use super::plan::{NetworkPlan, Plan, Streams};
+use super::limits::CHANNEL_BYTES_MAX;
+use super::log::Log;
+use super::plan::{NetworkPlan, Plan, ProcessPlan, Streams};
 use super::record::{self, Durability, End, Order, Report, Run, file};
 use super::{TERMINAL_FOLLOWS, generated, now};
 use crate::sys::descriptors;
 use crate::sys::{pidfd, process};
-
-/// Longest message of a first process, in bytes: a failure's two texts fit.
-const MESSAGE_BYTES_MAX: usize = 16 * 1024;
 
 /// A container that runs, and what the shim holds of it.
 #[derive(Debug)]
@@ -42,7 +42,11 @@ pub(super) struct Running {
     /// Standard error, where it is apart.
     pub(super) error: Option<OwnedFd>,
     /// Standard input's other end, held so that it stays open.
-    pub(super) _input: Option<OwnedFd>,
+    pub(super) input: Option<OwnedFd>,
+    /// The socket on which the shim is asked.
+    pub(super) control: Control,
+    /// What the first process was asked to be.
+    pub(super) plan: ProcessPlan,
     /// Held for as long as this process lives: its end is how the bridge learns of ours.
     pub(super) _alive: fs::File,
 }
@@ -59,7 +63,7 @@ struct Ends {
 ///
 /// # Errors
 /// Why it does not run. Nothing of it is left.
-pub(super) fn launch(control: &OwnedFd, order: &Order, directory: &Path) -> Result<Running, Failure> {
+pub(super) fn launch(control: &OwnedFd, order: &Order, directory: &Path) -> Result<(Running, Log), Failure> {
     // Both ways at once, for a FIFO without a reader cannot be opened for writing.
     let alive = OpenOptions::new()
         .read(true)
@@ -75,6 +79,8 @@ pub(super) fn launch(control: &OwnedFd, order: &Order, directory: &Path) -> Resu
         .ok_or_else(|| Failure::system(Stage::Config, "", &io::ErrorKind::NotFound.into()))?;
     let plan = Plan::new(&container)?;
     generated::write(directory, &container, &plan).map_err(at(Stage::Files, ""))?;
+    let log = Log::open(directory.join(file::LOG), plan.log);
+    let socket = Control::open(directory).map_err(at(Stage::Shim, file::CONTROL))?;
     // So that the end of the first process is read from a descriptor, never missed.
     let mut ends_of_children = SigSet::empty();
     ends_of_children.add(Signal::SIGCHLD);
@@ -89,18 +95,23 @@ pub(super) fn launch(control: &OwnedFd, order: &Order, directory: &Path) -> Resu
             return Err(failure);
         }
     };
-    let launched = give_birth(&plan, order, directory, &groups)
+    let launched = give_birth(&plan, order, directory, &groups, &socket)
         .and_then(|birth| see_through(control, directory, &groups, birth));
     match launched {
-        Ok((pid, started_at, ends)) => Ok(Running {
-            pid,
-            started_at,
-            groups,
-            output: ends.output,
-            error: ends.error,
-            _input: ends.input,
-            _alive: alive,
-        }),
+        Ok((pid, started_at, ends)) => {
+            let running = Running {
+                pid,
+                started_at,
+                groups,
+                output: ends.output,
+                error: ends.error,
+                input: ends.input,
+                control: socket,
+                plan: plan.process,
+                _alive: alive,
+            };
+            Ok((running, log))
+        }
         Err(failure) => {
             let _ = fs::remove_file(directory.join(file::RUN));
             groups.remove();
@@ -148,7 +159,13 @@ struct Born {
     ends: Ends,
 }
 
-fn give_birth(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> Result<Born, Failure> {
+fn give_birth(
+    plan: &Plan,
+    order: &Order,
+    directory: &Path,
+    groups: &Groups,
+    socket: &Control,
+) -> Result<Born, Failure> {
     let (ends, inner) = streams(plan.process.streams)?;
     let (ours, theirs) = socketpair(
         AddressFamily::Unix,
@@ -172,10 +189,12 @@ fn give_birth(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> 
         channel: theirs,
         streams: inner,
     };
-    // The copy must not hold this end open, or it would never see it close.
-    let ours_raw = ours.as_raw_fd();
+    // The copy must not hold this end open, or it would never see it close; nor what the shim is asked by.
+    let unwanted = [ours.as_raw_fd(), socket.raw()];
     let pid = process::fork_into(namespaces, move || {
-        let _ = nix::unistd::close(ours_raw);
+        for fd in unwanted {
+            let _ = nix::unistd::close(fd);
+        }
         init::run(birth)
     })
     .map_err(at(Stage::Clone, ""))?;
@@ -280,7 +299,7 @@ fn release(
 /// Until the channel closes: the command runs. A message before that is a terminal or a failure.
 fn await_execution(channel: &OwnedFd, ends: &mut Ends) -> Result<(), Failure> {
     loop {
-        let mut bytes = vec![0; MESSAGE_BYTES_MAX];
+        let mut bytes = vec![0; CHANNEL_BYTES_MAX];
         let mut terminal = Vec::new();
         let length = match descriptors::receive(channel, &mut bytes, &mut terminal) {
             // It closed with our word unread. The kernel says so once, before what it had said itself.

@@ -11,7 +11,8 @@
 //! - [`record`]: what bridge and shim tell each other, and the files they leave;
 //! - [`plan`]: a specification, parsed; [`init`]: the first process, which carries it out;
 //! - [`cgroup`], [`seccomp`], [`mountinfo`]: one kernel mechanism each;
-//! - [`launch`], [`watch`], [`log`]: the shim's own life.
+//! - [`launch`], [`watch`], [`log`]: the shim's own life;
+//! - [`control`]: what it is asked meanwhile; [`bells`], [`execs`]: what it keeps for who asked.
 
 use std::ffi::OsString;
 use std::fs::File;
@@ -23,11 +24,15 @@ use std::time::SystemTime;
 use nix::unistd::{chdir, dup2_stdin, setsid};
 use wire::Time;
 
+mod bells;
 pub mod cgroup;
+pub mod control;
+mod execs;
 pub mod failure;
 mod generated;
 pub mod init;
 mod launch;
+mod limits;
 pub mod log;
 pub mod mountinfo;
 pub mod plan;
@@ -77,9 +82,8 @@ fn detach() -> std::io::Result<OwnedFd> {
 }
 
 fn serve(control: OwnedFd, directory: &Path) -> Result<(), NotRunning> {
-    let log = log::Log::open(directory.join(record::file::LOG));
     let launched = receive_order(&control).and_then(|order| launch::launch(&control, &order, directory));
-    let mut running = launched.map_err(|failure| {
+    let (mut running, log) = launched.map_err(|failure| {
         let report = Report {
             failure: Some(failure),
             ..Report::default()

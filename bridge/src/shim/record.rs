@@ -5,20 +5,20 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::sys::socket::{MsgFlags, recv, send};
+use nix::sys::socket::{ControlMessage, MsgFlags, recv, send, sendmsg};
 use sha2::{Digest, Sha256};
-use std::os::fd::AsRawFd;
 use wire::container::Exit;
 use wire::reader::Unknown;
 use wire::record::Value;
-use wire::{Invalid, Time, record};
+use wire::{ExecSpec, Invalid, Time, numbers, record};
 
 use super::failure::Failure;
+use crate::sys::descriptors;
 
 /// First bytes of every file.
 pub const MAGIC: &[u8; 8] = b"SKTDREC1";
@@ -30,6 +30,10 @@ const FILE_BYTES_MAX: u64 = 1024 * 1024;
 /// Longest message between bridge, shim and first process, in bytes. Two paths and a failure's
 /// texts fit many times; a socket buffer of any kernel holds it.
 const MESSAGE_BYTES_MAX: usize = 64 * 1024;
+
+/// Longest request to a shim that runs its container, in bytes. A command and its environment fit, and
+/// every kernel's socket buffer holds it.
+pub const ASK_BYTES_MAX: usize = 128 * 1024;
 
 /// Files of a container's directory.
 pub mod file {
@@ -49,6 +53,8 @@ pub mod file {
     pub const LOG: &str = "log";
     /// A FIFO that the shim holds open for writing for as long as it lives.
     pub const ALIVE: &str = "alive";
+    /// The socket on which the shim is asked.
+    pub const CONTROL: &str = "control";
     /// Which process runs: a [`Run`](super::Run).
     pub const RUN: &str = "run";
     /// How the last one ended: an [`End`](super::End).
@@ -108,6 +114,67 @@ record! {
         2 => started_at: Time,
         /// When it ended.
         3 => finished_at: Time,
+    }
+}
+
+numbers! {
+    /// What a shim is asked.
+    pub enum AskKind {
+        /// To keep a bell; it comes along.
+        Ring = 1,
+        /// For a way to the standard input.
+        Input = 2,
+        /// To give the terminal a size.
+        Resize = 3,
+        /// To start a further process.
+        Exec = 4,
+    }
+}
+
+record! {
+    /// What a shim that runs its container is asked, once a connection.
+    pub struct Ask {
+        /// What.
+        1 => kind: AskKind,
+        /// Height of the terminal, in rows.
+        2 => rows: u16,
+        /// Width of the terminal, in columns.
+        3 => columns: u16,
+        /// The process to be started.
+        4 => exec: ExecSpec,
+        /// Whether nobody will read or write its streams.
+        5 => detach: bool,
+    }
+}
+
+record! {
+    /// What it answers. Descriptors accompany this, in the order of the fields that say so. After it,
+    /// for a process that runs, comes an [`End`] once it has ended.
+    pub struct Answer {
+        /// Why nothing was done.
+        1 => failure: Option<Failure>,
+        /// The process, as the host numbers it.
+        2 => pid: u32,
+        /// When it was made, in clock ticks since the machine started; zero where it has ended already.
+        3 => started_ticks: u64,
+        /// Whether the master of a terminal comes along.
+        4 => terminal: bool,
+        /// Whether the writing end of a standard input comes along.
+        5 => input: bool,
+        /// Whether the reading end of a standard output comes along.
+        6 => output: bool,
+        /// Whether the reading end of a standard error comes along.
+        7 => error: bool,
+    }
+}
+
+record! {
+    /// What a further process says of itself before it is the command.
+    pub struct Word {
+        /// Its number, as the host counts.
+        1 => pid: u32,
+        /// Why it will not be.
+        2 => failure: Option<Failure>,
     }
 }
 
@@ -243,6 +310,48 @@ pub fn receive_message<T: Value>(socket: impl AsFd) -> io::Result<Option<T>> {
     let message = bytes.get(..length).unwrap_or_default();
     T::decode(message, Unknown::Refuse)
         .map(Some)
+        .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidData, invalid))
+}
+
+/// Sends one record, and descriptors, as one message; never waits for room.
+///
+/// # Errors
+/// What the operating system said, `EPIPE` when the other side is gone, `EMSGSIZE` for one too long.
+pub fn send_with(socket: impl AsFd, value: &impl Value, descriptors: &[BorrowedFd<'_>]) -> io::Result<()> {
+    let bytes = value.encode();
+    let raw: Vec<_> = descriptors.iter().map(AsRawFd::as_raw_fd).collect();
+    let rights = [ControlMessage::ScmRights(&raw)];
+    let control: &[ControlMessage<'_>] = if raw.is_empty() { &[] } else { &rights };
+    let flags = MsgFlags::MSG_NOSIGNAL | MsgFlags::MSG_DONTWAIT;
+    loop {
+        let buffers = [io::IoSlice::new(&bytes)];
+        match sendmsg::<()>(socket.as_fd().as_raw_fd(), &buffers, control, flags, None) {
+            Err(Errno::EINTR) => {}
+            other => return other.map(drop).map_err(io::Error::from),
+        }
+    }
+}
+
+/// Receives one record of at most `longest` bytes and the descriptors that came along; none when the
+/// other side is gone.
+///
+/// # Errors
+/// What the operating system said; `InvalidData` for bytes that are no such record.
+pub fn receive_with<T: Value>(socket: &impl AsFd, longest: usize) -> io::Result<Option<(T, Vec<OwnedFd>)>> {
+    let mut bytes = vec![0; longest];
+    let mut received = Vec::new();
+    let length = loop {
+        match descriptors::receive(socket, &mut bytes, &mut received) {
+            // As above.
+            Err(error) if error.kind() == io::ErrorKind::ConnectionReset => {}
+            other => break other?,
+        }
+    };
+    if length == 0 {
+        return Ok(None);
+    }
+    T::decode(bytes.get(..length).unwrap_or_default(), Unknown::Refuse)
+        .map(|value| Some((value, received)))
         .map_err(|invalid| io::Error::new(io::ErrorKind::InvalidData, invalid))
 }
 

@@ -44,14 +44,34 @@ pub(crate) fn irrevocably_close_inherited() {
     }
 }
 
+/// Closes every descriptor of this process but these and the standard streams, irrevocably. For a copy
+/// of the shim that is about to enter a container, and never runs the destructors of what it was
+/// copied from.
+///
+/// # Errors
+/// What reading `/proc/self/fd` said.
+pub(crate) fn irrevocably_close_others(kept: &[RawFd]) -> io::Result<()> {
+    let open: Vec<RawFd> = fs::read_dir("/proc/self/fd")?
+        .flatten()
+        .filter_map(|entry| entry.file_name().to_str()?.parse().ok())
+        .collect();
+    for fd in open.into_iter().filter(|fd| *fd > 2 && !kept.contains(fd)) {
+        // SAFETY: takes a number and touches no memory. The owners of these are those of the process
+        // that this one is a copy of; the copy ends by `_exit` or execution and drops none of them.
+        unsafe { libc::close(fd) };
+    }
+    Ok(())
+}
+
 /// Reads what is there on a socket into `buffer`, and adds the descriptors that came with it to
-/// `descriptors`. Each closes on execution and belongs to the caller alone. There is room for two:
-/// nobody here expects more than one, and a second must be seen to be refused. The kernel closes the rest.
+/// `descriptors`. Each closes on execution and belongs to the caller alone. There is room for four:
+/// nobody here expects more than three, and one too many must be seen to be refused. The kernel closes
+/// the rest.
 ///
 /// # Errors
 /// What the kernel said; the end of a read timeout is `WouldBlock`.
 pub fn receive(socket: &impl AsFd, buffer: &mut [u8], descriptors: &mut Vec<OwnedFd>) -> io::Result<usize> {
-    let mut space = nix::cmsg_space!([RawFd; 2]);
+    let mut space = nix::cmsg_space!([RawFd; 4]);
     let mut buffers = [io::IoSliceMut::new(buffer)];
     let socket = socket.as_fd().as_raw_fd();
     let message = loop {

@@ -47,3 +47,18 @@ pub fn take_control(terminal: &OwnedFd) -> io::Result<()> {
     // SAFETY: the descriptor is open while `terminal` lives; TIOCSCTTY takes a number, no pointer.
     done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSCTTY, 0) })
 }
+
+/// Gives a terminal a size, and tells the processes in front of it.
+///
+/// # Errors
+/// `ENOTTY` when it is none.
+pub fn set_size(terminal: &OwnedFd, rows: u16, columns: u16) -> io::Result<()> {
+    let size = libc::winsize {
+        ws_row: rows,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the descriptor is open while `terminal` lives; TIOCSWINSZ reads one winsize.
+    done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, std::ptr::from_ref(&size)) })
+}

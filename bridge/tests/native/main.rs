@@ -11,9 +11,11 @@
 )]
 
 mod confinement;
+mod execs;
 mod files;
 mod lifecycle;
 mod limits;
+mod logs;
 mod old_kernels;
 mod process;
 mod scene;

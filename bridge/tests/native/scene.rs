@@ -35,6 +35,7 @@ pub(crate) struct Scene {
     pub(crate) image: ImageId,
     made: Vec<ContainerId>,
     early: HashMap<ContainerId, (Exit, Time)>,
+    ended: HashMap<String, Exit>,
 }
 
 fn unique() -> u64 {
@@ -67,7 +68,7 @@ fn image_tar(path: &Path, more: &[(&str, &str)]) {
         "sh", "cat", "echo", "id", "ls", "mkdir", "mknod", "mount", "umount", "sleep", "stat", "touch",
         "true", "false", "unshare", "chroot", "kill", "dd", "env", "pwd", "hostname", "ip", "grep", "wc",
         "head", "ps", "df", "chmod", "tail", "rm", "ln", "tty", "readlink", "su", "test", "printf", "dmesg",
-        "awk",
+        "awk", "stty", "yes",
     ] {
         entry(
             &format!("bin/{name}"),
@@ -154,6 +155,7 @@ impl Scene {
             image,
             made: Vec::new(),
             early: HashMap::new(),
+            ended: HashMap::new(),
         }
     }
 
@@ -221,16 +223,36 @@ impl Scene {
             if let Some((exit, _)) = self.early.remove(id) {
                 return exit;
             }
-            let Change::Exited {
+            self.take_change();
+        }
+    }
+
+    fn take_change(&mut self) {
+        match self.changes.recv_timeout(DEADLINE).expect("the end is told") {
+            Change::Exited {
                 id,
                 exit,
                 finished_at,
-            } = self.changes.recv_timeout(DEADLINE).expect("the end is told")
-            else {
-                continue;
-            };
-            self.early.insert(id, (exit, finished_at));
+            } => drop(self.early.insert(id, (exit, finished_at))),
+            Change::ExecEnded {
+                container,
+                exec,
+                exit,
+                ..
+            } => {
+                // A process of a container ends before the container does.
+                assert!(!self.early.contains_key(&container));
+                self.ended.insert(exec, exit);
+            }
         }
+    }
+
+    /// Waits for the end of one further process.
+    pub(crate) fn exec_end(&mut self, exec: &str) -> Exit {
+        while !self.ended.contains_key(exec) {
+            self.take_change();
+        }
+        self.ended.remove(exec).unwrap()
     }
 
     /// Waits for words in what a container wrote.
@@ -281,7 +303,7 @@ impl Scene {
     pub(crate) fn log(&self, id: &ContainerId) -> (String, String) {
         let bytes = fs::read(self.directory(id).join("log")).unwrap_or_default();
         let mut texts = [Vec::new(), Vec::new()];
-        let mut rest = bytes.strip_prefix(b"SKTDLOG1").unwrap_or_default();
+        let mut rest = bytes.get(wire::log::FILE_HEADER_BYTES..).unwrap_or_default();
         while rest.len() >= 20 {
             let length = u32::from_le_bytes(rest[12..16].try_into().unwrap()) as usize;
             texts[usize::from(rest[8] - 1)].extend_from_slice(&rest[16..16 + length]);

@@ -16,19 +16,20 @@
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 
 use nix::libc;
+use wire::files::LogFile;
 use wire::reader::Unknown;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
 use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, Image, ImageId};
 
-use super::{Change, Condition, Found, Runtime, RuntimeError, Started};
+use super::{Change, Condition, ExecOrder, ExecRun, Found, InputEnd, Runtime, RuntimeError, Started};
 use crate::shim::cgroup::{Groups, Layout};
 use crate::shim::plan::Plan;
 use crate::shim::record::{self, Order, Run, file};
@@ -37,6 +38,7 @@ use crate::tree;
 
 mod folder;
 pub mod images;
+mod inside;
 mod places;
 mod processes;
 mod program;
@@ -47,6 +49,7 @@ mod warnings;
 mod watcher;
 
 use images::{Rootfs, Store, StoreOptions};
+use inside::WaitingBells;
 use places::Places;
 use watcher::{Watched, Watcher};
 
@@ -69,6 +72,8 @@ pub struct NativeRuntime {
     program: program::Program,
     layout: Layout,
     store: Store,
+    /// Who waits for containers that do not run.
+    waiting: WaitingBells,
     /// None until [`Runtime::begin`] has said where ends are told.
     watcher: Mutex<Option<Watcher>>,
 }
@@ -94,6 +99,7 @@ impl NativeRuntime {
                     unpacker: options.shim,
                 },
             )?,
+            waiting: WaitingBells::default(),
             watcher: Mutex::new(None),
             places,
         })
@@ -215,6 +221,35 @@ impl NativeRuntime {
         )
     }
 
+    fn launch(&self, id: &ContainerId) -> Result<Started, RuntimeError> {
+        let container = self.config(id)?;
+        let order = self.order(&container)?;
+        let directory = self.directory(id);
+        // Opened before the shim is there, so that not even the shortest life is missed.
+        let alive = folder::open_alive(&directory)
+            .map_err(RuntimeError::system("open the container's sign of life"))?;
+        let (run, shim) = starter::start(&self.program, &directory, &order)?;
+        let (pid, started_ticks, started_at) = (run.pid, run.started_ticks, run.started_at);
+        let watched = Watched {
+            id: *id,
+            directory,
+            run,
+            alive,
+            shim: Some(shim),
+        };
+        self.with_watcher(|watcher| watcher.watch(watched))
+            .unwrap_or_else(|| Err(io::Error::other("begin was not called")))
+            .map_err(|error| {
+                // Nobody would ever hear of its end, so it must not go on.
+                let _ = pidfd::signal(pid, started_ticks, libc::SIGKILL);
+                RuntimeError::System {
+                    attempt: "watch the container",
+                    error,
+                }
+            })?;
+        Ok(Started { pid, started_at })
+    }
+
     fn order(&self, container: &Container) -> Result<Order, RuntimeError> {
         let text = |path: &Path| {
             path.to_str()
@@ -293,32 +328,13 @@ impl Runtime for NativeRuntime {
     /// The end of the container may be sent to `changes` as soon as this returns, and not before it
     /// is about to.
     fn start(&self, id: &ContainerId) -> Result<Started, RuntimeError> {
-        let container = self.config(id)?;
-        let order = self.order(&container)?;
-        let directory = self.directory(id);
-        // Opened before the shim is there, so that not even the shortest life is missed.
-        let alive = folder::open_alive(&directory)
-            .map_err(RuntimeError::system("open the container's sign of life"))?;
-        let (run, shim) = starter::start(&self.program, &directory, &order)?;
-        let (pid, started_ticks, started_at) = (run.pid, run.started_ticks, run.started_at);
-        let watched = Watched {
-            id: *id,
-            directory,
-            run,
-            alive,
-            shim: Some(shim),
-        };
-        self.with_watcher(|watcher| watcher.watch(watched))
-            .unwrap_or_else(|| Err(io::Error::other("begin was not called")))
-            .map_err(|error| {
-                // Nobody would ever hear of its end, so it must not go on.
-                let _ = pidfd::signal(pid, started_ticks, libc::SIGKILL);
-                RuntimeError::System {
-                    attempt: "watch the container",
-                    error,
-                }
-            })?;
-        Ok(Started { pid, started_at })
+        let outcome = self.launch(id);
+        match &outcome {
+            Ok(_) => self.hand_over_bells(id),
+            // They waited for this start.
+            Err(_) => drop(self.waiting.take(id)),
+        }
+        outcome
     }
 
     fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), RuntimeError> {
@@ -345,6 +361,7 @@ impl Runtime for NativeRuntime {
     }
 
     fn remove(&self, id: &ContainerId) -> Result<(), RuntimeError> {
+        drop(self.waiting.take(id));
         match self.discard(id) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Err(RuntimeError::NoSuchContainer(*id)),
             other => other.map_err(RuntimeError::system("remove the container's files")),
@@ -379,7 +396,7 @@ impl Runtime for NativeRuntime {
         self.store.list()
     }
 
-    fn import_image(&self, import: &ImportImage, tar: std::os::fd::OwnedFd) -> Result<Image, RuntimeError> {
+    fn import_image(&self, import: &ImportImage, tar: OwnedFd) -> Result<Image, RuntimeError> {
         self.store.import(import, tar)
     }
 
@@ -409,5 +426,29 @@ impl Runtime for NativeRuntime {
 
     fn update(&self, container: &Container) -> Result<Vec<String>, RuntimeError> {
         self.change_limits(container)
+    }
+
+    fn open_log(&self, id: &ContainerId) -> Result<Vec<(LogFile, OwnedFd)>, RuntimeError> {
+        inside::open_log(&self.directory(id))
+    }
+
+    fn ring(&self, id: &ContainerId, bell: OwnedFd) -> Result<(), RuntimeError> {
+        self.ring_bell(id, bell)
+    }
+
+    fn open_input(&self, id: &ContainerId) -> Result<InputEnd, RuntimeError> {
+        self.ask_input(id)
+    }
+
+    fn resize(&self, id: &ContainerId, rows: u16, columns: u16) -> Result<(), RuntimeError> {
+        self.ask_size(id, rows, columns)
+    }
+
+    fn exec(&self, id: &ContainerId, order: ExecOrder<'_>) -> Result<ExecRun, RuntimeError> {
+        self.ask_exec(id, order)
+    }
+
+    fn signal_exec(&self, _id: &ContainerId, exec: &str, signal: i32) -> Result<(), RuntimeError> {
+        self.signal_further(exec, signal)
     }
 }

@@ -3,10 +3,13 @@
 //! A shim holds its container's FIFO open for writing; the thread holds all of them for reading. When
 //! a shim ends, however, the kernel closes its end and wakes the thread. That needs no parenthood,
 //! so it works the same for shims that an earlier bridge started, and no pidfd.
+//!
+//! The end of a further process comes as a message of the shim, on the connection that it was asked on.
 
 use std::collections::HashMap;
 use std::fs::File;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::process::Child;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -23,7 +26,7 @@ use wire::container::Exit;
 use super::super::Change;
 use super::folder;
 use crate::shim;
-use crate::shim::record::{End, Run};
+use crate::shim::record::{self, End, Run};
 
 /// Token of the descriptor that ends the thread; those of containers begin after it.
 const STOP: u64 = 0;
@@ -46,17 +49,38 @@ pub(super) struct Watched {
     pub(super) shim: Option<Child>,
 }
 
+/// A further process that runs.
+#[derive(Debug)]
+pub(super) struct WatchedExec {
+    /// Its container.
+    pub(super) container: ContainerId,
+    /// The id by which its end is told.
+    pub(super) id: String,
+    /// The process, as the host numbers it.
+    pub(super) pid: u32,
+    /// When it was made, in clock ticks since the machine started.
+    pub(super) started_ticks: u64,
+    /// Where its end is told.
+    pub(super) connection: OwnedFd,
+}
+
 #[derive(Debug)]
 struct Shared {
     epoll: Epoll,
     stop: EventFd,
     watched: Mutex<HashMap<u64, Watched>>,
+    execs: Mutex<HashMap<u64, WatchedExec>>,
 }
 
 impl Shared {
     /// Held for a look or a change of the table, never while anything waits.
     fn watched(&self) -> MutexGuard<'_, HashMap<u64, Watched>> {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// As [`watched`](Self::watched).
+    fn execs(&self) -> MutexGuard<'_, HashMap<u64, WatchedExec>> {
+        self.execs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -75,6 +99,7 @@ impl Watcher {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             stop: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
             watched: Mutex::new(HashMap::new()),
+            execs: Mutex::new(HashMap::new()),
         });
         shared
             .epoll
@@ -101,6 +126,24 @@ impl Watcher {
             .add(&watched.alive, EpollEvent::new(EpollFlags::empty(), token))?;
         table.insert(token, watched);
         Ok(())
+    }
+
+    /// Watches a further process that runs, or has just ended: then its end is told at once.
+    pub(super) fn watch_exec(&self, exec: WatchedExec) -> io::Result<()> {
+        let token = self.next_token.fetch_add(1, Ordering::Relaxed);
+        let mut table = self.shared.execs();
+        self.shared
+            .epoll
+            .add(&exec.connection, EpollEvent::new(EpollFlags::EPOLLIN, token))?;
+        table.insert(token, exec);
+        Ok(())
+    }
+
+    /// Number and time of making of a further process, where it runs.
+    pub(super) fn exec(&self, id: &str) -> Option<(u32, u64)> {
+        let execs = self.shared.execs();
+        let exec = execs.values().find(|exec| exec.id == id)?;
+        Some((exec.pid, exec.started_ticks))
     }
 
     /// What runs of a container, where it runs.
@@ -144,9 +187,48 @@ fn watch(shared: &Shared, changes: &Sender<Change>) {
 
 /// Tells one end; whether anybody still listens.
 fn tell(shared: &Shared, token: u64, changes: &Sender<Change>) -> bool {
-    let Some(mut watched) = shared.watched().remove(&token) else {
-        return true;
+    let exec = shared.execs().remove(&token);
+    if let Some(exec) = exec {
+        return tell_exec(shared, exec, changes);
+    }
+    let watched = shared.watched().remove(&token);
+    watched.is_none_or(|watched| tell_container(shared, watched, changes))
+}
+
+fn unknown_end() -> End {
+    // The shim was killed, and just now: that moment, at least, is known.
+    End {
+        exit: Exit {
+            unknown: true,
+            ..Exit::default()
+        },
+        finished_at: shim::now(),
+        ..End::default()
+    }
+}
+
+/// Whoever is to tell has told or is gone, so this does not wait.
+fn tell_exec(shared: &Shared, exec: WatchedExec, changes: &Sender<Change>) -> bool {
+    if let Err(error) = shared.epoll.delete(&exec.connection) {
+        tracing::warn!(container = %exec.container, %error, "the end of a process stays watched");
+    }
+    let End {
+        exit, finished_at, ..
+    } = match record::receive_message(&exec.connection) {
+        Ok(Some(end)) => end,
+        Ok(None) | Err(_) => unknown_end(),
     };
+    changes
+        .send(Change::ExecEnded {
+            container: exec.container,
+            exec: exec.id,
+            exit,
+            finished_at,
+        })
+        .is_ok()
+}
+
+fn tell_container(shared: &Shared, mut watched: Watched, changes: &Sender<Change>) -> bool {
     if let Err(error) = shared.epoll.delete(&watched.alive) {
         tracing::warn!(container = %watched.id, %error, "the container's sign of life stays watched");
     }
@@ -155,19 +237,22 @@ fn tell(shared: &Shared, token: u64, changes: &Sender<Change>) -> bool {
         let _ = shim.wait();
     }
     folder::end_orphan(&watched.id, &watched.directory);
+    // What ran in it ended before it did, whichever the kernel showed us first.
+    let execs: Vec<WatchedExec> = {
+        let mut table = shared.execs();
+        let of_it = table.extract_if(|_, exec| exec.container == watched.id);
+        of_it.map(|(_, exec)| exec).collect()
+    };
+    for exec in execs {
+        if !tell_exec(shared, exec, changes) {
+            return false;
+        }
+    }
     let End {
         exit, finished_at, ..
     } = match folder::last_end(&watched.directory) {
         Some(end) if !end.exit.unknown => end,
-        // The shim was killed, and just now: that moment, at least, is known.
-        _ => End {
-            exit: Exit {
-                unknown: true,
-                ..Exit::default()
-            },
-            finished_at: shim::now(),
-            ..End::default()
-        },
+        _ => unknown_end(),
     };
     changes
         .send(Change::Exited {

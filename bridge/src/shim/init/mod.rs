@@ -21,7 +21,7 @@ use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, sethostname, sets
 
 use super::cgroup::Groups;
 use super::failure::{Failure, Stage, at};
-use super::plan::{Exposure, Init, NetworkPlan, Plan, ProcessPlan, Streams};
+use super::plan::{Exposure, Init, NetworkPlan, Plan, ProcessPlan, Streams, TerminalSize};
 use super::record::{self, Order};
 use crate::sys::{interface, process, terminal};
 
@@ -29,6 +29,7 @@ mod binds;
 mod command;
 mod devices;
 pub mod inside;
+pub mod join;
 mod kernel;
 mod powers;
 mod reaper;
@@ -119,7 +120,11 @@ fn become_command(
     powers::set_limits(&plan.process)?;
     match streams {
         Some(streams) => take_streams(&streams)?,
-        None => open_terminal(open)?,
+        None => {
+            let (name, terminal) = hand_over_terminal(open, plan.process.size)?;
+            devices::bind_console(&name)?;
+            take_terminal(terminal)?;
+        }
     }
     let users = users::Users::read()?;
     let identity = users.identity(&plan.process.user, &plan.process.groups)?;
@@ -204,13 +209,16 @@ fn take_streams([input, output, error]: &[OwnedFd; 3]) -> Result<(), Failure> {
 }
 
 /// Opens a terminal of the container's own, so that its name means something inside, and hands the
-/// master to the shim.
-fn open_terminal(channel: &OwnedFd) -> Result<(), Failure> {
+/// master to the shim. What comes back is its name and the side for the process.
+fn hand_over_terminal(channel: &OwnedFd, size: TerminalSize) -> Result<(String, OwnedFd), Failure> {
     let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
     let master = open("/dev/pts/ptmx", flags, Mode::empty()).map_err(at(Stage::Terminal, "/dev/pts/ptmx"))?;
     let number = terminal::unlock(&master).map_err(at(Stage::Terminal, "unlock"))?;
     let name = format!("/dev/pts/{number}");
     let slave = open(name.as_str(), flags, Mode::empty()).map_err(at(Stage::Terminal, &name))?;
+    if size != TerminalSize::default() {
+        terminal::set_size(&slave, size.rows, size.columns).map_err(at(Stage::Terminal, "size"))?;
+    }
     let descriptors = [master.as_raw_fd()];
     sendmsg::<()>(
         channel.as_raw_fd(),
@@ -220,11 +228,15 @@ fn open_terminal(channel: &OwnedFd) -> Result<(), Failure> {
         None,
     )
     .map_err(at(Stage::Terminal, "hand over"))?;
-    devices::bind_console(&name)?;
-    terminal::take_control(&slave).map_err(at(Stage::Terminal, &name))?;
+    Ok((name, slave))
+}
+
+/// Makes it this session's, and its standard streams.
+fn take_terminal(slave: OwnedFd) -> Result<(), Failure> {
+    terminal::take_control(&slave).map_err(at(Stage::Terminal, "take control"))?;
     take_streams(&[
-        slave.try_clone().map_err(at(Stage::Terminal, &name))?,
-        slave.try_clone().map_err(at(Stage::Terminal, &name))?,
+        slave.try_clone().map_err(at(Stage::Terminal, ""))?,
+        slave.try_clone().map_err(at(Stage::Terminal, ""))?,
         slave,
     ])
 }

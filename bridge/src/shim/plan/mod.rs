@@ -14,12 +14,15 @@ use wire::spec::{NetworkMode, Security, Spec};
 use super::failure::Failure;
 
 pub mod capabilities;
+pub mod exec;
 pub mod limits;
+pub mod log;
 pub mod mounts;
 pub mod options;
 pub mod sysctls;
 
 use limits::GroupLimits;
+use log::LogPlan;
 use mounts::{DeviceNode, MountPlan};
 
 /// Size of `/dev/shm` where nothing else is asked, in bytes.
@@ -59,6 +62,15 @@ pub enum Streams {
     Terminal,
 }
 
+/// Rows and columns of a terminal; zero means as the kernel makes it.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct TerminalSize {
+    /// Height.
+    pub rows: u16,
+    /// Width.
+    pub columns: u16,
+}
+
 /// Who is process 1.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Init {
@@ -84,7 +96,7 @@ pub struct FilesPlan {
 }
 
 /// The process to be executed, and its powers.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct ProcessPlan {
     /// The argument vector; never empty.
     pub arguments: Vec<CString>,
@@ -108,6 +120,10 @@ pub struct ProcessPlan {
     pub oom_score_adjustment: i32,
     /// Its standard streams.
     pub streams: Streams,
+    /// Size of its terminal at the start.
+    pub size: TerminalSize,
+    /// Whether its input closes with the first client.
+    pub input_once: bool,
     /// Who is process 1.
     pub init: Init,
 }
@@ -129,6 +145,8 @@ pub struct Plan {
     pub process: ProcessPlan,
     /// Limits by control group.
     pub group_limits: GroupLimits,
+    /// How much of its log is kept.
+    pub log: LogPlan,
 }
 
 impl Plan {
@@ -160,6 +178,7 @@ impl Plan {
             process: process(spec, hostname.as_deref())?,
             hostname,
             group_limits: GroupLimits::new(&spec.resources)?,
+            log: LogPlan::new(&spec.log_options)?,
         })
     }
 }
@@ -198,25 +217,8 @@ fn exposure(security: &Security) -> Result<Exposure, Failure> {
 
 fn process(spec: &Spec, hostname: Option<&str>) -> Result<ProcessPlan, Failure> {
     let (asked, security) = (&spec.process, &spec.security);
-    let arguments = asked
-        .entrypoint
-        .iter()
-        .chain(&asked.command)
-        .map(|text| CString::new(text.as_str()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(|_| Failure::invalid("an argument holds a NUL"))?;
-    if arguments.is_empty() {
-        return Err(Failure::invalid("no command specified"));
-    }
-    let working_dir = match asked.working_dir.as_str() {
-        "" => "/".to_owned(),
-        absolute if absolute.starts_with('/') => absolute.to_owned(),
-        other => {
-            return Err(Failure::invalid(format_args!(
-                "the working directory '{other}' is invalid, it needs to be an absolute path"
-            )));
-        }
-    };
+    let arguments = arguments(asked.entrypoint.iter().chain(&asked.command))?;
+    let working_dir = checked_directory(&asked.working_dir)?.unwrap_or_else(|| "/".to_owned());
     let options = options::SecurityOptions::new(&security.options)?;
     Ok(ProcessPlan {
         arguments,
@@ -234,8 +236,35 @@ fn process(spec: &Spec, hostname: Option<&str>) -> Result<ProcessPlan, Failure> 
             (false, true) => Streams::OutputAndInput,
             (false, false) => Streams::Output,
         },
+        size: TerminalSize {
+            rows: asked.rows,
+            columns: asked.columns,
+        },
+        input_once: asked.stdin_once,
         init: if asked.init { Init::Reaper } else { Init::Command },
     })
+}
+
+fn arguments<'a>(texts: impl Iterator<Item = &'a String>) -> Result<Vec<CString>, Failure> {
+    let arguments = texts
+        .map(|text| CString::new(text.as_str()))
+        .collect::<Result<Vec<_>, _>>()
+        .map_err(|_| Failure::invalid("an argument holds a NUL"))?;
+    if arguments.is_empty() {
+        return Err(Failure::invalid("no command specified"));
+    }
+    Ok(arguments)
+}
+
+/// None where none is asked.
+fn checked_directory(asked: &str) -> Result<Option<String>, Failure> {
+    match asked {
+        "" => Ok(None),
+        absolute if absolute.starts_with('/') => Ok(Some(absolute.to_owned())),
+        other => Err(Failure::invalid(format_args!(
+            "the working directory '{other}' is invalid, it needs to be an absolute path"
+        ))),
+    }
 }
 
 /// Defaults first, then what was asked: the last of two wins, and only it is passed on.
@@ -243,6 +272,11 @@ fn environment(asked: &[String], hostname: Option<&str>, tty: bool) -> Vec<Strin
     let mut env: Vec<String> = vec![PATH_DEFAULT.to_owned()];
     env.extend(hostname.map(|name| format!("HOSTNAME={name}")));
     env.extend(tty.then(|| "TERM=xterm".to_owned()));
+    merge(&mut env, asked);
+    env
+}
+
+fn merge(env: &mut Vec<String>, asked: &[String]) {
     for variable in asked {
         let Some((name, _)) = variable.split_once('=') else {
             continue;
@@ -255,7 +289,6 @@ fn environment(asked: &[String], hostname: Option<&str>, tty: bool) -> Vec<Strin
             None => env.push(variable.clone()),
         }
     }
-    env
 }
 
 #[cfg(test)]

@@ -1,0 +1,144 @@
+//! A further process: into the namespaces of one that runs, then the same way to a command.
+//!
+//! Two processes, for a process number space is entered by children only. The first, a copy of the
+//! shim, joins the control groups and all namespaces but that of mounts, and forks the second as its
+//! own sibling, so that the shim is its parent and reaps it. Both cannot be traced or looked into by
+//! what runs in the container, and hold no descriptor but their own.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sched::{CloneFlags, setns};
+use nix::sys::prctl;
+use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
+use nix::unistd::{Pid, getpid, setsid};
+
+use super::{FAILED, execute, hand_over_terminal, powers, take_streams, take_terminal, users};
+use crate::shim::cgroup::Groups;
+use crate::shim::failure::{Failure, Stage, at};
+use crate::shim::plan::ProcessPlan;
+use crate::shim::record::{self, Word};
+use crate::sys::descriptors;
+use crate::sys::process::fork_into;
+
+/// All namespaces but that of mounts, by their names below `/proc/PID/ns`.
+const NAMESPACES: &[(&str, CloneFlags)] = &[
+    ("ipc", CloneFlags::CLONE_NEWIPC),
+    ("uts", CloneFlags::CLONE_NEWUTS),
+    ("net", CloneFlags::CLONE_NEWNET),
+    ("pid", CloneFlags::CLONE_NEWPID),
+    ("cgroup", CloneFlags::CLONE_NEWCGROUP),
+];
+
+/// Namespaces of a process, held open.
+#[derive(Debug)]
+pub struct Namespaces {
+    mounts: OwnedFd,
+    others: Vec<(CloneFlags, OwnedFd)>,
+}
+
+impl Namespaces {
+    /// Those of a child of this process, whose number therefore cannot be anybody else's.
+    ///
+    /// # Errors
+    /// `ENOENT` when it has ended; else what the kernel said.
+    pub fn of(pid: Pid) -> io::Result<Self> {
+        let opened = |name: &str| {
+            let path = format!("/proc/{pid}/ns/{name}");
+            open(path.as_str(), OFlag::O_RDONLY | OFlag::O_CLOEXEC, Mode::empty())
+        };
+        let mut others = Vec::new();
+        for (name, kind) in NAMESPACES {
+            match opened(name) {
+                // A kernel before 4.6.
+                Err(Errno::ENOENT) if *kind == CloneFlags::CLONE_NEWCGROUP => {}
+                other => others.push((*kind, other?)),
+            }
+        }
+        Ok(Self {
+            mounts: opened("mnt")?,
+            others,
+        })
+    }
+}
+
+/// What the shim has ready for a further process.
+#[derive(Debug)]
+pub struct Entry<'a> {
+    /// What to become.
+    pub plan: &'a ProcessPlan,
+    /// The container's control groups.
+    pub groups: &'a Groups,
+    /// Its namespaces.
+    pub namespaces: Namespaces,
+    /// The socket to the shim.
+    pub channel: OwnedFd,
+    /// Standard input, output and error; none where they will be a terminal.
+    pub streams: Option<[OwnedFd; 3]>,
+}
+
+/// The whole life of the first of the two; what comes back is the code to end with.
+#[must_use]
+pub fn run(entry: &Entry<'_>) -> u8 {
+    let word = match enter(entry) {
+        Ok(pid) => Word {
+            pid: pid.as_raw().unsigned_abs(),
+            failure: None,
+        },
+        Err(failure) => Word {
+            pid: 0,
+            failure: Some(failure),
+        },
+    };
+    // Nobody is left to be told when this fails.
+    let _ = record::send_message(&entry.channel, &word);
+    0
+}
+
+fn enter(entry: &Entry<'_>) -> Result<Pid, Failure> {
+    // Before anything of the container can see this process.
+    prctl::set_dumpable(false).map_err(at(Stage::Channel, "not dumpable"))?;
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(at(Stage::Channel, "parent death signal"))?;
+    let namespaces = &entry.namespaces;
+    let mut kept = vec![entry.channel.as_raw_fd(), namespaces.mounts.as_raw_fd()];
+    kept.extend(namespaces.others.iter().map(|(_, fd)| fd.as_raw_fd()));
+    kept.extend(entry.streams.iter().flatten().map(AsRawFd::as_raw_fd));
+    descriptors::irrevocably_close_others(&kept).map_err(at(Stage::Channel, "descriptors"))?;
+    entry.groups.add(getpid())?;
+    for (kind, namespace) in &namespaces.others {
+        setns(namespace, *kind).map_err(at(Stage::Join, ""))?;
+    }
+    fork_into(CloneFlags::CLONE_PARENT, || match become_command(entry) {
+        Ok(never) => match never {},
+        Err(failure) => {
+            let word = Word {
+                pid: 0,
+                failure: Some(failure),
+            };
+            let _ = record::send_message(&entry.channel, &word);
+            FAILED
+        }
+    })
+    .map_err(at(Stage::Join, "process"))
+}
+
+fn become_command(entry: &Entry<'_>) -> Result<std::convert::Infallible, Failure> {
+    prctl::set_pdeathsig(Signal::SIGKILL).map_err(at(Stage::Channel, "parent death signal"))?;
+    setsid().map_err(at(Stage::Terminal, "session"))?;
+    // While `/proc` is still the host's.
+    powers::set_limits(entry.plan)?;
+    setns(entry.namespaces.mounts.as_fd(), CloneFlags::CLONE_NEWNS).map_err(at(Stage::Join, "mounts"))?;
+    match &entry.streams {
+        Some(streams) => take_streams(streams)?,
+        None => {
+            let (_, terminal) = hand_over_terminal(&entry.channel, entry.plan.size)?;
+            take_terminal(terminal)?;
+        }
+    }
+    let users = users::Users::read()?;
+    let identity = users.identity(&entry.plan.user, &entry.plan.groups)?;
+    execute(entry.plan, &identity)
+}
