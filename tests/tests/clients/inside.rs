@@ -182,8 +182,15 @@ fn exec_in_a_terminal() {
     terminal.type_in("exit 7\n");
     assert_eq!(terminal.end(), 7);
     let mut terminal = Terminal::run(&cli.command(&["exec", "-it", "web", "vi", "/tmp/text"]));
-    terminal.expect("~");
-    terminal.type_in("ihello\x1b:wq\r");
+    terminal.expect("- /tmp/text");
+    terminal.type_in("i");
+    terminal.expect("I /tmp/text");
+    terminal.type_in("hello");
+    terminal.expect("hello");
+    // What follows an escape at once would be taken for the rest of a key.
+    terminal.type_in("\x1b");
+    terminal.expect("- /tmp/text");
+    terminal.type_in(":wq\r");
     assert_eq!(terminal.end(), 0);
     assert_eq!(cli.run(&["exec", "web", "cat", "/tmp/text"]), "hello");
 }
@@ -197,6 +204,8 @@ fn run_in_the_foreground() {
         &[
             "run",
             "--rm",
+            "--network",
+            "none",
             "bb",
             "/bin/sh",
             "-c",
@@ -205,14 +214,23 @@ fn run_in_the_foreground() {
     );
     assert_eq!((out.as_str(), err.as_str(), code), ("out\n", "err\n", 5));
     let (out, code) = fed(
-        cli.command(&["run", "-i", "--rm", "bb", "wc", "-c"]),
+        cli.command(&["run", "-i", "--rm", "--network", "none", "bb", "wc", "-c"]),
         &[b'y'; 200_000],
     );
     assert_eq!((String::from_utf8(out).unwrap().trim(), code), ("200000", 0));
-    let (_, err, code) = coded(&cli, &["run", "--rm", "bb", "/nothere"]);
+    let (_, err, code) = coded(&cli, &["run", "--rm", "--network", "none", "bb", "/nothere"]);
     assert_eq!(code, 127, "{err}");
-    let mut terminal =
-        Terminal::run(&cli.command(&["run", "-it", "--rm", "--name", "shell", "bb", "/bin/sh"]));
+    let mut terminal = Terminal::run(&cli.command(&[
+        "run",
+        "-it",
+        "--rm",
+        "--network",
+        "none",
+        "--name",
+        "shell",
+        "bb",
+        "/bin/sh",
+    ]));
     terminal.expect("# ");
     terminal.type_in("stty size\n");
     terminal.expect("24 80");
@@ -448,17 +466,22 @@ fn health() {
         cli.run(&["ps", "--filter", "health=healthy", "--format", "{{.Status}}"])
             .ends_with("(healthy)")
     );
-    let events = cli.run(&[
-        "events",
-        "--since",
-        "1h",
-        "--until",
-        "0s",
-        "--filter",
-        "event=health_status",
-        "--format",
-        "{{.Action}}",
-    ]);
-    assert_eq!(events, "health_status: unhealthy\nhealth_status: healthy");
+    let events = || {
+        cli.run(&[
+            "events",
+            "--since",
+            "1h",
+            "--until",
+            "0s",
+            "--filter",
+            "event=health_status",
+            "--format",
+            "{{.Action}}",
+        ])
+    };
+    // The command cuts times to whole seconds.
+    pace::until("the span of time reaches the events", LIMIT, || {
+        (events() == "health_status: unhealthy\nhealth_status: healthy").then_some(())
+    });
     cli.run(&["rm", "-f", "web"]);
 }
