@@ -5,31 +5,25 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::AsFd;
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::eventfd::{EfdFlags, EventFd};
-use nix::unistd::read;
 use wire::container::{Health, HealthStatus, Probe};
 use wire::event::attribute;
-use wire::{Action, Container, ContainerId, ExecSpec, Spec, Status, Time};
+use wire::{Action, Container, ContainerId, ExecSpec, RefusalCode, Spec, Status, Time};
 
+use super::probe::Running;
+use super::verdict::Check;
 use super::{Supervisor, events, verdict};
 use crate::clock;
 use crate::inventory::Inventory;
-use crate::limits::{KILL_TIMEOUT, PROBE_OUTPUT_BYTES_MAX, PROBE_RETRY};
+use crate::limits::{KILL_TIMEOUT, PROBE_RETRY};
 use crate::lock::hold;
 use crate::signal;
-use verdict::Check;
-
-/// Most reads of one stream at once: what a pipe can hold, many times. Stops a process that writes
-/// without end from keeping the other checks waiting.
-const READS_AT_ONCE: u32 = 256;
 
 #[derive(Debug)]
 enum News {
@@ -103,20 +97,6 @@ impl Checks {
         let _ = self.bell.read();
         std::mem::take(&mut inbox.news)
     }
-}
-
-/// A probe that runs.
-#[derive(Debug)]
-struct Running {
-    exec: String,
-    started_at: Time,
-    /// When it has taken too long; then, once it was killed, when nobody waits for its end any more.
-    deadline: Instant,
-    killed: bool,
-    streams: Vec<OwnedFd>,
-    output: Vec<u8>,
-    /// Whether it wrote more than is kept.
-    more: bool,
 }
 
 /// One container that is checked.
@@ -199,8 +179,8 @@ impl Watch {
         )];
         fds.extend(
             streams
-                .flat_map(|probe| &probe.streams)
-                .map(|stream| PollFd::new(stream.as_fd(), PollFlags::POLLIN)),
+                .flat_map(Running::streams)
+                .map(|stream| PollFd::new(stream, PollFlags::POLLIN)),
         );
         let next = self.monitors.values().map(Monitor::next).min();
         let timeout = next.map_or(PollTimeout::NONE, |next| {
@@ -284,17 +264,13 @@ impl Watch {
             .probe(&container, spec_of(&container, &monitor.check))
         {
             None => monitor.due = Instant::now() + PROBE_RETRY,
+            // Its end is about to be told, and says nothing of its health.
+            Some(Err(refusal)) if refusal.code == RefusalCode::NotRunning => {
+                monitor.due = Instant::now() + PROBE_RETRY;
+            }
             Some(Ok((exec, ran))) => {
-                let streams = ran.streams.into_iter().filter_map(nonblocking).collect();
-                monitor.probe = Some(Running {
-                    exec,
-                    started_at,
-                    deadline: Instant::now() + monitor.check.timeout,
-                    killed: false,
-                    streams,
-                    output: Vec::new(),
-                    more: false,
-                });
+                let deadline = Instant::now() + monitor.check.timeout;
+                monitor.probe = Some(Running::new(exec, started_at, deadline, ran.streams));
             }
             Some(Err(refusal)) => {
                 let probe = Probe {
@@ -407,44 +383,5 @@ fn spec_of(container: &Container, check: &Check) -> ExecSpec {
         attach_stderr: true,
         privileged: container.spec.security.privileged,
         ..ExecSpec::default()
-    }
-}
-
-fn nonblocking(stream: OwnedFd) -> Option<OwnedFd> {
-    fcntl(&stream, FcntlArg::F_SETFL(OFlag::O_NONBLOCK))
-        .ok()
-        .map(|_| stream)
-}
-
-impl Running {
-    /// Reads what is there; what is not kept is read all the same, so that the probe can write on.
-    fn read(&mut self) {
-        let (output, more) = (&mut self.output, &mut self.more);
-        let mut buffer = [0; 4096];
-        self.streams.retain(|stream| {
-            for _ in 0..READS_AT_ONCE {
-                match read(stream, &mut buffer) {
-                    Ok(0) => return false,
-                    Ok(length) => {
-                        let fresh = buffer.get(..length).unwrap_or_default();
-                        let room = PROBE_OUTPUT_BYTES_MAX.saturating_sub(output.len());
-                        *more |= fresh.len() > room;
-                        output.extend(fresh.iter().take(room));
-                    }
-                    Err(Errno::EINTR) => {}
-                    Err(Errno::EAGAIN) => return true,
-                    Err(_) => return false,
-                }
-            }
-            true
-        });
-    }
-
-    fn text(&self) -> String {
-        let mut text = String::from_utf8_lossy(&self.output).into_owned();
-        if self.more {
-            text.push_str("...");
-        }
-        text
     }
 }

@@ -13,6 +13,7 @@ mod inside;
 mod ledger;
 mod life;
 mod names;
+mod probe;
 mod reconcile;
 mod restart;
 mod run;

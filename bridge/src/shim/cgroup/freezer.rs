@@ -5,6 +5,7 @@ use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
+use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
 use super::{Group, Groups, Version};
@@ -87,7 +88,10 @@ impl Group {
             match &events {
                 Some(events) => {
                     let timeout = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
-                    poll(&mut [PollFd::new(events.as_fd(), PollFlags::POLLPRI)], timeout)?;
+                    match poll(&mut [PollFd::new(events.as_fd(), PollFlags::POLLPRI)], timeout) {
+                        Ok(_) | Err(Errno::EINTR) => {}
+                        Err(error) => return Err(error.into()),
+                    }
                 }
                 None => {
                     std::thread::sleep(FREEZE_LOOK);

@@ -1,12 +1,19 @@
 //! Further processes, freezing, changed limits.
 
+use std::io::Write;
+use std::os::unix::net::{UnixListener, UnixStream};
+
 use wire::exec::{CreateExec, InspectExec, StartExec};
 use wire::files::{Resize, Update};
-use wire::{Exec, ExecSpec, Refusal};
+use wire::{Exec, ExecSpec, Refusal, Request, Response};
 
 use super::*;
+use crate::client::Client;
+use crate::gate::Door;
 use crate::limits::EXECS_MAX;
 use crate::runtime::fake::ScriptedExec;
+use crate::session::End;
+use crate::{Bridge, session};
 
 fn stage() -> (Place, Arc<Fake>, Arc<Supervisor>, ContainerId) {
     let (place, fake) = (Place::new(), Arc::new(Fake::default()));
@@ -307,4 +314,50 @@ fn a_new_size_is_told() {
     assert_eq!(last.action, Action::Resize);
     assert_eq!(last.attribute(attribute::ROWS), Some("24"));
     assert_eq!(last.attribute(attribute::COLUMNS), Some("80"));
+}
+
+#[test]
+fn an_answer_can_wait_for_the_end() {
+    let (place, fake, supervisor, _) = stage();
+    let exec = prepare(&supervisor).expect("prepared");
+    start(&supervisor, &exec).expect("it runs");
+    let bridge = Bridge {
+        supervisor: Arc::clone(&supervisor),
+        facts: wire::Info::default(),
+    };
+    let path = place.0.join("sock");
+    let listener = UnixListener::bind(&path).expect("bound");
+    let ask = Request::InspectExec(InspectExec {
+        id: exec.clone(),
+        until_ended: true,
+    });
+    let mut bytes = Vec::new();
+    ask.append_to(&mut bytes).expect("it fits");
+    std::thread::scope(|scope| {
+        // One that goes away does not hold its session until the end.
+        let mut gone = UnixStream::connect(&path).expect("connected");
+        gone.write_all(&bytes).expect("sent");
+        let (stream, _) = listener.accept().expect("accepted");
+        drop(gone);
+        assert!(matches!(
+            session::serve(&stream, Door::Watch, &bridge),
+            Err(End::Gone(_))
+        ));
+        let (sender, answered) = std::sync::mpsc::channel();
+        let mut client = Client::connect(&path).expect("connected");
+        scope.spawn(move || sender.send(client.ask(&ask)).expect("somebody waits"));
+        let (stream, _) = listener.accept().expect("accepted");
+        let bridge = &bridge;
+        scope.spawn(move || session::serve(&stream, Door::Watch, bridge).is_ok());
+        assert!(
+            answered.recv_timeout(Duration::from_millis(50)).is_err(),
+            "it runs still"
+        );
+        fake.end_exec(&exec, code(3));
+        let answers = answered.recv_timeout(PATIENCE).expect("in time").expect("whole");
+        assert!(
+            matches!(answers.as_slice(), [Response::Exec(seen)] if !seen.running && seen.exit_code == Some(3)),
+            "{answers:?}"
+        );
+    });
 }
