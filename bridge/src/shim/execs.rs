@@ -65,6 +65,8 @@ struct Exec {
     /// The master of a terminal that nobody was to have; what comes out of it is thrown away.
     drained: Option<OwnedFd>,
     detach: bool,
+    /// Whoever asked did not wait for it to run: it must not.
+    abandoned: bool,
     failure: Option<Failure>,
     end: Option<End>,
 }
@@ -221,6 +223,7 @@ fn begin(host: Host<'_>, ask: &Ask) -> Result<Exec, Failure> {
         ends,
         drained: None,
         detach: ask.detach,
+        abandoned: false,
         failure: None,
         end: None,
     })
@@ -288,6 +291,10 @@ impl Exec {
         if let Some(at) = unclaimed.iter().position(|ended| Some(ended.pid) == self.pid) {
             let ended = unclaimed.swap_remove(at);
             self.ended(ended);
+        }
+        // Only now is it known that its number is still its own.
+        if self.abandoned {
+            self.abandon();
         }
     }
 
@@ -368,10 +375,11 @@ impl Exec {
         }
     }
 
+    /// What leads it in is left to say which process it has made, or that would go on unknown.
     fn abandon(&mut self) {
         self.peer = None;
-        let ended = self.end.is_some();
-        for pid in self.helper.into_iter().chain(self.pid.filter(|_| !ended)) {
+        self.abandoned = true;
+        if let (Some(pid), None) = (self.pid, &self.end) {
             let _ = kill(pid, Signal::SIGKILL);
         }
     }

@@ -6,9 +6,10 @@
 
 use std::process::Command;
 
-use bridge::runtime::Runtime;
+use bridge::runtime::{ExecOrder, Runtime};
 use bridge::sys::filter::irrevocably_filter;
 use seccompiler::sock_filter;
+use wire::ExecSpec;
 
 use crate::scene::Scene;
 
@@ -50,6 +51,21 @@ fn live() {
     let (id, _) = scene.start(spec);
     scene.await_output(&id, "ready");
     assert!(scene.log(&id).0.contains("1000"));
+    let exec = ExecSpec {
+        arguments: ["sh", "-c", "grep Seccomp: /proc/self/status; exit 9"]
+            .map(str::to_owned)
+            .to_vec(),
+        tty: true,
+        ..ExecSpec::default()
+    };
+    let order = ExecOrder {
+        id: "it",
+        spec: &exec,
+        detach: true,
+    };
+    scene.runtime.exec(&id, order).unwrap();
+    assert_eq!(scene.exec_end("it").code, 9);
+    scene.runtime.resize(&id, 10, 20).unwrap();
     scene.restart();
     scene.runtime.signal(&id, nix::libc::SIGTERM).unwrap();
     assert_eq!(scene.end(&id).code, 4);
