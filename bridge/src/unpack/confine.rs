@@ -22,7 +22,7 @@ use super::fault::Fault;
 use super::limits::{DESCRIPTORS_MAX, MEMORY_BYTES_MAX, PROCESSOR_S_MAX, UNPACKED_BYTES_MAX};
 
 /// What it takes to make somebody else's files: their owners, modes, nodes and capabilities.
-const KEPT: &[Capability] = &[
+pub(crate) const KEPT: &[Capability] = &[
     Capability::CAP_CHOWN,
     Capability::CAP_DAC_OVERRIDE,
     Capability::CAP_FOWNER,
@@ -38,12 +38,20 @@ const KEPT: &[Capability] = &[
 pub(super) fn irrevocably_confine() -> Result<(), Fault> {
     close_inherited_descriptors()?;
     die_with_the_bridge()?;
-    limit_resources().map_err(Fault::system("limit resources"))?;
+    limit_resources(DESCRIPTORS_MAX)?;
     // The sets of capabilities below hash with random numbers. Before Linux 3.17 these come from
     // /dev/urandom, which is out of reach after the next line; once made, they are kept.
     drop(std::hash::RandomState::new());
     chroot(".").map_err(Fault::system("chroot into the image"))?;
     chdir("/").map_err(Fault::system("enter the image"))?;
+    irrevocably_keep(KEPT)
+}
+
+/// Leaves the network and every power but these, for good.
+///
+/// # Errors
+/// The step that failed.
+pub(crate) fn irrevocably_keep(kept: &[Capability]) -> Result<(), Fault> {
     // A kernel without one of these namespaces has less to lose; the other fences stand.
     for namespace in [CloneFlags::CLONE_NEWNET, CloneFlags::CLONE_NEWIPC] {
         match unshare(namespace) {
@@ -51,7 +59,7 @@ pub(super) fn irrevocably_confine() -> Result<(), Fault> {
             Err(errno) => return Err(Fault::system("leave the network")(errno)),
         }
     }
-    drop_capabilities().map_err(|_| Fault::system("drop capabilities")(Errno::EPERM))?;
+    drop_capabilities(kept).map_err(|_| Fault::system("drop capabilities")(Errno::EPERM))?;
     set_no_new_privs().map_err(Fault::system("give up new privileges"))?;
     umask(Mode::empty());
     Ok(())
@@ -77,42 +85,49 @@ fn close_inherited_descriptors() -> Result<(), Fault> {
 }
 
 /// A bridge that is gone cannot clean up after us, and the next one would clean up under us.
-fn die_with_the_bridge() -> Result<(), Fault> {
+///
+/// # Errors
+/// What the system said; `EPIPE` when it is gone already.
+pub(crate) fn die_with_the_bridge() -> Result<(), Fault> {
     set_pdeathsig(Signal::SIGKILL).map_err(Fault::system("die with the bridge"))?;
     // It may have died before that call. Then nobody holds the other end of our report.
     let stdout = io::stdout();
     let mut polled = [PollFd::new(stdout.as_fd(), PollFlags::empty())];
     poll(&mut polled, PollTimeout::ZERO).map_err(Fault::system("look for the bridge"))?;
     match polled.first().and_then(PollFd::revents) {
-        Some(events) if events.intersects(PollFlags::POLLERR | PollFlags::POLLNVAL) => {
+        Some(events) if events.intersects(PollFlags::POLLERR | PollFlags::POLLHUP | PollFlags::POLLNVAL) => {
             Err(Fault::system("look for the bridge")(Errno::EPIPE))
         }
         _ => Ok(()),
     }
 }
 
+/// Sets the limits of this process, with so many open descriptors.
+///
+/// # Errors
+/// What the system said.
 #[allow(
     clippy::useless_conversion,
     reason = "limits are 32 bits wide on 32-bit machines"
 )]
-fn limit_resources() -> Result<(), Errno> {
+pub(crate) fn limit_resources(descriptors: u64) -> Result<(), Fault> {
     let limits = [
         (Resource::RLIMIT_CORE, 0),
-        (Resource::RLIMIT_NOFILE, DESCRIPTORS_MAX),
+        (Resource::RLIMIT_NOFILE, descriptors),
         (Resource::RLIMIT_FSIZE, UNPACKED_BYTES_MAX),
         (Resource::RLIMIT_CPU, PROCESSOR_S_MAX),
         (Resource::RLIMIT_AS, MEMORY_BYTES_MAX),
     ];
     for (resource, most) in limits {
         let most = most.try_into().unwrap_or(nix::libc::RLIM_INFINITY);
-        setrlimit(resource, most, most)?;
+        setrlimit(resource, most, most).map_err(Fault::system("limit resources"))?;
     }
     Ok(())
 }
 
-fn drop_capabilities() -> Result<(), caps::errors::CapsError> {
+fn drop_capabilities(kept: &[Capability]) -> Result<(), caps::errors::CapsError> {
     let held = caps::read(None, CapSet::Permitted)?;
-    let kept: CapsHashSet = KEPT.iter().copied().filter(|kept| held.contains(kept)).collect();
+    let kept: CapsHashSet = kept.iter().copied().filter(|kept| held.contains(kept)).collect();
     for capability in caps::read(None, CapSet::Bounding)? {
         if !kept.contains(&capability) {
             caps::drop(None, CapSet::Bounding, capability)?;

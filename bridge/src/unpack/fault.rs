@@ -8,7 +8,7 @@ use super::name::NameFault;
 
 /// What stopped the unpacker.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(crate) enum Fault {
     /// The input ends before the archive does.
     Truncated,
     /// A header whose checksum or numbers are wrong: this is no tar.
@@ -56,6 +56,13 @@ pub(super) enum Fault {
         /// What the system said.
         errno: Errno,
     },
+    /// An entry would take the place of something of another kind.
+    Kinds {
+        /// The entry.
+        name: Vec<u8>,
+        /// Whether the entry is the directory.
+        directory: bool,
+    },
     /// A step that has nothing to do with any entry failed.
     System {
         /// What was tried.
@@ -67,10 +74,18 @@ pub(super) enum Fault {
 
 impl Fault {
     /// The system's error, where it is the machine that failed and not the archive.
-    pub(super) fn system_errno(&self) -> Option<Errno> {
+    pub(crate) fn system_errno(&self) -> Option<Errno> {
         match self {
             Self::System { errno, .. } => Some(*errno),
             Self::Entry { errno, .. } if !is_archives_fault(*errno) => Some(*errno),
+            _ => None,
+        }
+    }
+
+    /// The entry that would take the place of something of another kind.
+    pub(crate) fn conflict(&self) -> Option<&[u8]> {
+        match self {
+            Self::Kinds { name, .. } => Some(name),
             _ => None,
         }
     }
@@ -126,6 +141,14 @@ impl fmt::Display for Fault {
             ),
             Self::Limit { what, max } => write!(f, "{what}: at most {max} allowed"),
             Self::Entry { name, errno } => write!(f, "{}: {}", name.escape_ascii(), errno.desc()),
+            Self::Kinds { name, directory } => {
+                let (there, comes) = if *directory {
+                    ("non-directory", "directory")
+                } else {
+                    ("directory", "non-directory")
+                };
+                write!(f, "cannot overwrite {there} with {comes} {}", name.escape_ascii())
+            }
             Self::System { attempt, errno } => write!(f, "{attempt}: {}", errno.desc()),
         }
     }

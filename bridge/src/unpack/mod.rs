@@ -26,7 +26,7 @@ use wire::record::Value;
 use crate::tree;
 
 mod archive;
-mod confine;
+pub(crate) mod confine;
 mod description;
 mod fault;
 mod fields;
@@ -38,10 +38,11 @@ pub(crate) mod report;
 mod sparse;
 mod stream;
 
-use archive::Archive;
-use fault::Fault;
+use archive::{Archive, Kind};
+pub(crate) use fault::Fault;
 use limits::Limits;
 use place::Root;
+pub(crate) use place::{is_harmless, is_kept};
 use report::{Report, SENTENCE_CHARS_MAX, Verdict};
 use stream::Stream;
 
@@ -101,6 +102,39 @@ fn unpack(input: impl Read, limits: Limits) -> Result<Report, Fault> {
         xattrs_left_out: tally.xattrs_left_out,
         ..Report::default()
     })
+}
+
+/// How a tar joins what is there already.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Manner {
+    /// Whether a directory never takes the place of something else, nor the other way round.
+    pub(crate) keep_kinds: bool,
+    /// User and group of everything; none where the tar decides.
+    pub(crate) owner: Option<(u32, u32)>,
+}
+
+/// Unpacks into the current directory of a process that is confined already, whatever is in it. The
+/// directory itself stays as it is. What was unpacked before a fault stays.
+///
+/// # Errors
+/// What is wrong with the archive, or what the system said.
+pub(crate) fn merge(input: impl Read, manner: Manner) -> Result<(), Fault> {
+    let limits = Limits::default();
+    let mut archive = Archive::new(Stream::open(input, limits)?, limits);
+    let mut root = Root::new(limits);
+    while let Some(mut member) = archive.next_member()? {
+        if member.name.is_root() && member.kind == Kind::Directory {
+            continue;
+        }
+        if manner.keep_kinds {
+            place::check_kinds(&member)?;
+        }
+        if let Some((uid, gid)) = manner.owner {
+            (member.uid, member.gid) = (uid, gid);
+        }
+        root.place(&member, &mut archive)?;
+    }
+    root.finish().map(drop)
 }
 
 fn report_of(fault: &Fault) -> Report {

@@ -12,7 +12,7 @@ use super::limits::{COMPONENT_BYTES_MAX, NAME_BYTES_MAX};
 
 /// What is wrong with a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NameFault {
+pub(crate) enum NameFault {
     /// A part of it is `..`.
     Parent,
     /// It holds a NUL.

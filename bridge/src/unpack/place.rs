@@ -17,8 +17,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
 use nix::libc::time_t;
 use nix::sys::stat::{
-    FchmodatFlags, FileStat, Mode, SFlag, UtimensatFlags, fchmod, fchmodat, fstatat, futimens, makedev,
-    mkdirat, mknodat, utimensat,
+    FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstatat, futimens, makedev, mkdirat, mknodat, utimensat,
 };
 use nix::sys::time::TimeSpec;
 use nix::unistd::{Gid, LinkatFlags, Uid, UnlinkatFlags, fchown, fchownat, linkat, symlinkat, unlinkat};
@@ -35,6 +34,11 @@ use crate::tree;
 /// random, urandom, tty, console, ptmx. Any other node in an image is of no honest use, for
 /// containers see images without device access, and a danger to whoever mounts it otherwise.
 const HARMLESS_DEVICES: &[(u32, u32)] = &[(1, 3), (1, 5), (1, 7), (1, 8), (1, 9), (5, 0), (5, 1), (5, 2)];
+
+/// Whether a character device is one that every container has.
+pub(crate) fn is_harmless(number: (u32, u32)) -> bool {
+    HARMLESS_DEVICES.contains(&number)
+}
 
 /// Permissions of a directory that the archive has no entry for.
 const IMPLIED_DIRECTORY_MODE: Mode = Mode::from_bits_truncate(0o755);
@@ -109,16 +113,16 @@ impl Root {
                 return linkat(AT_FDCWD, target.path(), AT_FDCWD, path, LinkatFlags::empty()).map_err(fault);
             }
             Kind::Symlink(text) => symlinkat(text.as_os_str(), AT_FDCWD, path).map_err(fault)?,
-            Kind::Fifo => mknod(path, SFlag::S_IFIFO, (0, 0)).map_err(fault)?,
+            Kind::Fifo => mknod(member, SFlag::S_IFIFO, (0, 0)).map_err(fault)?,
             Kind::Character(major, minor) => {
                 let number = (*major, *minor);
-                if !HARMLESS_DEVICES.contains(&number) {
+                if !is_harmless(number) {
                     return Err(Fault::Device {
                         name: member.name.bytes().to_vec(),
                         number,
                     });
                 }
-                mknod(path, SFlag::S_IFCHR, number).map_err(fault)?;
+                mknod(member, SFlag::S_IFCHR, number).map_err(fault)?;
             }
             Kind::Directory => {}
         }
@@ -293,10 +297,26 @@ impl Root {
     }
 }
 
+/// Refuses an entry that is a directory where something else is, or the other way round.
+///
+/// # Errors
+/// [`Fault::Kinds`].
+pub(super) fn check_kinds(member: &Member) -> Result<(), Fault> {
+    let directory = member.kind == Kind::Directory;
+    match stat(member.name.path()) {
+        Ok(stat) if (kind_of(&stat) == SFlag::S_IFDIR) != directory => Err(Fault::Kinds {
+            name: member.name.bytes().to_vec(),
+            directory,
+        }),
+        // What cannot be looked at is met again by whoever makes the entry.
+        _ => Ok(()),
+    }
+}
+
 /// Which extended attributes an image keeps: file capabilities, and what users put on files.
 /// Labels and access lists name things of the machine they come from; `trusted` and
 /// `user.overlay` would be orders to the overlay file system that later lies above the image.
-fn is_kept(name: &[u8]) -> bool {
+pub(crate) fn is_kept(name: &[u8]) -> bool {
     name == b"security.capability" || (name.starts_with(b"user.") && !name.starts_with(b"user.overlay."))
 }
 
@@ -319,20 +339,18 @@ fn kind_of(stat: &FileStat) -> SFlag {
     SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT
 }
 
-fn mknod(path: &OsStr, kind: SFlag, (major, minor): (u32, u32)) -> Result<(), Errno> {
+/// With its mode from the beginning (nothing is masked here): to change it later means to follow
+/// whatever has taken the name by then.
+fn mknod(member: &Member, kind: SFlag, (major, minor): (u32, u32)) -> Result<(), Errno> {
     let device = makedev(major.into(), minor.into());
-    mknodat(AT_FDCWD, path, kind, Mode::S_IRUSR | Mode::S_IWUSR, device)
+    mknodat(AT_FDCWD, member.name.path(), kind, mode_of(member), device)
 }
 
-/// Gives an entry that must not be opened its owner, mode and time.
+/// Gives an entry that must not be opened its owner and time.
 fn dress_path(member: &Member) -> Result<(), Errno> {
     let path = member.name.path();
     let (uid, gid) = (Uid::from_raw(member.uid), Gid::from_raw(member.gid));
     fchownat(AT_FDCWD, path, Some(uid), Some(gid), AtFlags::AT_SYMLINK_NOFOLLOW)?;
-    // A symbolic link has no mode of its own, and Linux no way to set one.
-    if !matches!(member.kind, Kind::Symlink(_)) {
-        fchmodat(AT_FDCWD, path, mode_of(member), FchmodatFlags::FollowSymlink)?;
-    }
     set_times(path, member.mtime)
 }
 
