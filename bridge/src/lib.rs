@@ -22,6 +22,7 @@ mod inventory;
 mod limits;
 mod listen;
 mod lock;
+pub mod pack;
 mod peer;
 mod publish;
 pub mod runtime;

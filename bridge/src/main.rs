@@ -23,6 +23,7 @@ fn main() -> ExitCode {
     match arguments.next().as_deref().and_then(|word| word.to_str()) {
         Some("shim") => return bridge::shim::run(arguments),
         Some("unpack") => return bridge::unpack::run(),
+        Some("pack") => return bridge::pack::run(),
         _ => {}
     }
     let outcome = match Cli::parse().command {

@@ -22,23 +22,26 @@ use std::sync::Mutex;
 use std::sync::mpsc::Sender;
 
 use nix::libc;
-use wire::files::LogFile;
+use wire::files::{Commit, LogFile, PathChange, PathStat, WriteArchive};
 use wire::reader::Unknown;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
 use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, Image, ImageId};
 
-use super::{Change, Condition, ExecOrder, ExecRun, Found, InputEnd, Runtime, RuntimeError, Started};
+use super::{Change, Condition, ExecOrder, ExecRun, Found, InputEnd, Runtime, RuntimeError, Started, Tar};
+use crate::pack::task::Work;
 use crate::shim::cgroup::{Groups, Layout};
 use crate::shim::plan::Plan;
 use crate::shim::record::{self, Order, Run, file};
 use crate::sys::pidfd;
 use crate::tree;
 
+mod files;
 mod folder;
 pub mod images;
 mod inside;
+mod packer;
 mod places;
 mod processes;
 mod program;
@@ -76,6 +79,7 @@ pub struct NativeRuntime {
     waiting: WaitingBells,
     /// None until [`Runtime::begin`] has said where ends are told.
     watcher: Mutex<Option<Watcher>>,
+    packers: packer::Packers,
 }
 
 impl NativeRuntime {
@@ -101,6 +105,7 @@ impl NativeRuntime {
             )?,
             waiting: WaitingBells::default(),
             watcher: Mutex::new(None),
+            packers: packer::Packers::default(),
             places,
         })
     }
@@ -328,6 +333,7 @@ impl Runtime for NativeRuntime {
     /// The end of the container may be sent to `changes` as soon as this returns, and not before it
     /// is about to.
     fn start(&self, id: &ContainerId) -> Result<Started, RuntimeError> {
+        let _starting = self.packers.make_way(id);
         let outcome = self.launch(id);
         match &outcome {
             Ok(_) => self.hand_over_bells(id),
@@ -450,5 +456,29 @@ impl Runtime for NativeRuntime {
 
     fn signal_exec(&self, _id: &ContainerId, exec: &str, signal: i32) -> Result<(), RuntimeError> {
         self.signal_further(exec, signal)
+    }
+
+    fn changes(&self, id: &ContainerId) -> Result<Vec<PathChange>, RuntimeError> {
+        self.list_changes(id)
+    }
+
+    fn stat_path(&self, id: &ContainerId, path: &str) -> Result<PathStat, RuntimeError> {
+        self.look_at(id, path)
+    }
+
+    fn read_archive(&self, id: &ContainerId, path: &str) -> Result<Tar, RuntimeError> {
+        self.tar(id, Work::Read, path)
+    }
+
+    fn write_archive(&self, id: &ContainerId, ask: &WriteArchive, tar: OwnedFd) -> Result<(), RuntimeError> {
+        self.put(id, ask, tar)
+    }
+
+    fn export(&self, id: &ContainerId) -> Result<Tar, RuntimeError> {
+        self.tar(id, Work::Export, "/")
+    }
+
+    fn commit(&self, id: &ContainerId, ask: &Commit) -> Result<Image, RuntimeError> {
+        self.make_image(id, ask)
     }
 }

@@ -37,7 +37,7 @@ const PROC_ALLOWED: &[&str] = &[
 ///
 /// # Errors
 /// What the kernel said.
-pub(super) fn mount_generated(inside: &Inside, directory: &Path, flags: MsFlags) -> Result<(), Failure> {
+pub(crate) fn mount_generated(inside: &Inside, directory: &Path, flags: MsFlags) -> Result<(), Failure> {
     for name in [file::HOSTNAME, file::HOSTS, file::RESOLV_CONF] {
         let inner = format!("/etc/{name}");
         let target = inside
@@ -53,7 +53,7 @@ pub(super) fn mount_generated(inside: &Inside, directory: &Path, flags: MsFlags)
 ///
 /// # Errors
 /// [`Failure::invalid`] for a source that is not there and for a target that cannot be one.
-pub(super) fn mount_asked(inside: &Inside, files: &FilesPlan) -> Result<(), Failure> {
+pub(crate) fn mount_asked(inside: &Inside, files: &FilesPlan) -> Result<(), Failure> {
     for asked in &files.mounts {
         let mut flags = asked.flags;
         if files.exposure == Exposure::Full {

@@ -25,7 +25,7 @@ use super::plan::{Exposure, Init, NetworkPlan, Plan, ProcessPlan, Streams, Termi
 use super::record::{self, Order};
 use crate::sys::{interface, process, terminal};
 
-mod binds;
+pub(crate) mod binds;
 mod command;
 mod devices;
 pub mod inside;
@@ -34,7 +34,7 @@ mod kernel;
 mod powers;
 mod reaper;
 pub mod root;
-mod users;
+pub(crate) mod users;
 
 /// What process 1 ends with when it could not become the command. Nobody sees it: the failure has
 /// been told.

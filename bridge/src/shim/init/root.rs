@@ -56,15 +56,7 @@ pub fn make_private() -> Result<(), Failure> {
 /// # Errors
 /// What the kernel said.
 pub fn assemble(order: &Order, directory: &Path, flags: MsFlags) -> Result<Inside, Failure> {
-    let own_root = order.rootfs.is_empty();
-    let lowers = if own_root {
-        vec![machine_root(order)?]
-    } else {
-        vec![
-            opened(Path::new(&order.rootfs))?,
-            opened(Path::new(&order.skeleton))?,
-        ]
-    };
+    let lowers = lowers(order)?;
     let (upper, work) = (
         opened(&directory.join(file::UPPER))?,
         opened(&directory.join(file::WORK))?,
@@ -77,10 +69,49 @@ pub fn assemble(order: &Order, directory: &Path, flags: MsFlags) -> Result<Insid
     );
     overlay(&order.mount_point, flags, &options)?;
     let inside = Inside::open(Path::new(&order.mount_point)).map_err(at(Stage::Overlay, ""))?;
-    if own_root {
-        hide(&inside, &order.state_dir)?;
-    }
+    hide_own(&inside, order)?;
     Ok(inside)
+}
+
+/// Mounts the root file system of a container that does not run, to be read only. The container's own
+/// layer is one more lower layer, so the container may be started meanwhile: the kernel counts one
+/// user of an upper layer, and this is none.
+///
+/// # Errors
+/// What the kernel said.
+pub fn assemble_read_only(order: &Order, directory: &Path) -> Result<Inside, Failure> {
+    let mut layers = vec![opened(&directory.join(file::UPPER))?];
+    layers.extend(lowers(order)?);
+    let inside = stack(&order.mount_point, &layers)?;
+    hide_own(&inside, order)?;
+    Ok(inside)
+}
+
+/// Mounts what lies below a container's own layer, to be read only.
+///
+/// # Errors
+/// What the kernel said.
+pub fn assemble_lowers(order: &Order) -> Result<Inside, Failure> {
+    match lowers(order)?.as_slice() {
+        [_] => Inside::open(Path::new(&order.lower_mount_point)).map_err(at(Stage::Overlay, "")),
+        layers => stack(&order.lower_mount_point, layers),
+    }
+}
+
+fn stack(target: &str, layers: &[OwnedFd]) -> Result<Inside, Failure> {
+    let flags = MsFlags::MS_RDONLY | MsFlags::MS_NODEV;
+    overlay(target, flags, &format!("lowerdir={}", joined(layers)))?;
+    Inside::open(Path::new(target)).map_err(at(Stage::Overlay, ""))
+}
+
+fn lowers(order: &Order) -> Result<Vec<OwnedFd>, Failure> {
+    if order.rootfs.is_empty() {
+        return Ok(vec![machine_root(order)?]);
+    }
+    Ok(vec![
+        opened(Path::new(&order.rootfs))?,
+        opened(Path::new(&order.skeleton))?,
+    ])
 }
 
 /// The machine's own root, read-only, as a file system of its own.
@@ -110,7 +141,11 @@ fn machine_root(order: &Order) -> Result<OwnedFd, Failure> {
 }
 
 /// A container of the machine's own files must not see every other container's files among them.
-fn hide(inside: &Inside, state_dir: &str) -> Result<(), Failure> {
+fn hide_own(inside: &Inside, order: &Order) -> Result<(), Failure> {
+    if !order.rootfs.is_empty() {
+        return Ok(());
+    }
+    let state_dir = order.state_dir.as_str();
     let target = match inside.resolve(state_dir, super::inside::Missing::Fail) {
         // It lies on another file system, so it is not part of this one.
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),

@@ -21,11 +21,11 @@ const GROUPS_MAX: usize = 65_536;
 
 /// Who the process is to be.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Identity {
+pub(crate) struct Identity {
     /// User.
-    pub(super) uid: Uid,
+    pub(crate) uid: Uid,
     /// Group.
-    pub(super) gid: Gid,
+    pub(crate) gid: Gid,
     /// Further groups.
     pub(super) groups: Vec<Gid>,
     /// Home directory.
@@ -34,7 +34,7 @@ pub(super) struct Identity {
 
 /// The two files, as text; empty where there are none.
 #[derive(Debug, Default)]
-pub(super) struct Users {
+pub(crate) struct Users {
     passwd: String,
     group: String,
 }
@@ -57,7 +57,7 @@ impl Users {
     ///
     /// # Errors
     /// A file that is there and cannot be read.
-    pub(super) fn read() -> Result<Self, Failure> {
+    pub(crate) fn read() -> Result<Self, Failure> {
         let read = |path| read_regular(path).map_err(at(Stage::Users, path));
         Ok(Self {
             passwd: read("/etc/passwd")?,
@@ -70,7 +70,7 @@ impl Users {
     ///
     /// # Errors
     /// [`Failure::no_such_user`].
-    pub(super) fn identity(&self, asked: &str, groups_added: &[String]) -> Result<Identity, Failure> {
+    pub(crate) fn identity(&self, asked: &str, groups_added: &[String]) -> Result<Identity, Failure> {
         let (user, group) = match asked.split_once(':') {
             Some((user, group)) => (user, group),
             None => (asked, ""),

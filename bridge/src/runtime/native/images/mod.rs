@@ -21,6 +21,7 @@ use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, renameat};
 use nix::sys::stat::{Mode, fchmod};
 use nix::unistd::fsync;
+use wire::files::Commit;
 use wire::request::ImportImage;
 use wire::{Image, ImageId, Time};
 
@@ -135,8 +136,31 @@ impl Store {
     /// [`RuntimeError::Unsupported`] for the demo image's name, or what the system said. EBUSY when
     /// [`IMPORTS_AT_ONCE_MAX`] are at work. Nothing is left behind.
     pub fn import(&self, import: &ImportImage, tar: OwnedFd) -> Result<Image, RuntimeError> {
-        if !import.tag.is_empty() {
-            self.check_tag(&import.tag)?;
+        let image = Image {
+            comment: import.comment.clone(),
+            config: import.config.clone(),
+            ..Image::default()
+        };
+        self.keep(image, &import.tag, tar)
+    }
+
+    /// The same of a container's files, as they come out of a packer.
+    ///
+    /// # Errors
+    /// As [`import`](Self::import).
+    pub fn commit(&self, commit: &Commit, tar: OwnedFd) -> Result<Image, RuntimeError> {
+        let image = Image {
+            comment: commit.comment.clone(),
+            author: commit.author.clone(),
+            config: commit.config.clone(),
+            ..Image::default()
+        };
+        self.keep(image, &commit.tag, tar)
+    }
+
+    fn keep(&self, image: Image, tag: &str, tar: OwnedFd) -> Result<Image, RuntimeError> {
+        if !tag.is_empty() {
+            self.check_tag(tag)?;
         }
         let _turn = Turn::take(&self.importing)?;
         let staging =
@@ -147,12 +171,10 @@ impl Store {
             layer: report.layer,
             size_bytes: report.size_bytes,
             architecture: host::architecture().to_owned(),
-            comment: import.comment.clone(),
-            config: import.config.clone(),
-            ..Image::default()
+            ..image
         };
         let _change = self.begin_change();
-        self.name_new(&mut image, &import.tag)?;
+        self.name_new(&mut image, tag)?;
         tracing::info!(
             id = %image.id,
             entries = report.entries,
@@ -161,9 +183,7 @@ impl Store {
             "image imported"
         );
         self.shelve(&staging, &image)?;
-        let loser = self
-            .holder(&import.tag)
-            .map(|loser| without_tag(loser, &import.tag));
+        let loser = self.holder(tag).map(|loser| without_tag(loser, tag));
         if let Some(loser) = &loser
             && let Err(error) = self.write(loser)
         {
