@@ -107,7 +107,7 @@ impl Supervisor {
     }
 
     /// Records events of images and shows the images as they are now.
-    fn record_images(&self, told: Vec<wire::Event>) -> Result<(), Refusal> {
+    pub(super) fn record_images(&self, told: Vec<wire::Event>) -> Result<(), Refusal> {
         let (inventory, images) = (Arc::clone(&self.inventory), self.all_images());
         self.ledger
             .record_or_owe(told, move || inventory.set_images(images));
@@ -124,6 +124,6 @@ impl Supervisor {
     }
 }
 
-fn image_refusal(error: RuntimeError) -> Refusal {
+pub(super) fn image_refusal(error: RuntimeError) -> Refusal {
     refusal(&ContainerId::default(), &error)
 }
