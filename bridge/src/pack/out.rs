@@ -264,7 +264,7 @@ mod tests {
     #[test]
     fn only_what_does_not_fit_is_extended() {
         assert_eq!(extended(&entry(&[b'a'; 100])), b"");
-        assert!(extended(&entry(&[b'a'; 101])).starts_with(b"110 path=a"));
+        assert!(extended(&entry(&[b'a'; 101])).starts_with(b"111 path=a"));
         let odd = Entry {
             uid: u32::MAX - 1,
             size: 1 << 40,
@@ -273,7 +273,7 @@ mod tests {
             ..entry(b"a")
         };
         let expected =
-            b"18 uid=4294967294\n22 size=1099511627776\n12 mtime=-5\n27 SCHILY.xattr.user.a=\n\0\n";
+            b"18 uid=4294967294\n22 size=1099511627776\n12 mtime=-5\n26 SCHILY.xattr.user.a=\n\0\n";
         assert_eq!(
             extended(&odd).escape_ascii().to_string(),
             expected.escape_ascii().to_string()

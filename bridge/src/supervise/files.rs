@@ -144,3 +144,6 @@ impl Drop for Still<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
