@@ -29,6 +29,15 @@ pub(super) enum Fault {
     },
     /// The root file system could not be made.
     Root(Failure),
+    /// A directory would take the place of something else, or the other way round.
+    Kinds {
+        /// What is there.
+        path: String,
+        /// The directory that was unpacked into.
+        into: String,
+        /// Whether what comes is the directory.
+        directory: bool,
+    },
     /// The tar that was to be unpacked.
     Unpack(unpack::Fault),
     /// The system said no.
@@ -90,15 +99,28 @@ impl Fault {
                 system(&RuntimeError::from(failure).to_string(), errno)
             }
             Self::System { attempt, errno } => system(&format!("{attempt}: {}", errno.desc()), errno),
-            Self::Unpack(fault) => match (fault.conflict(), fault.system_errno()) {
-                (Some(path), _) => Word {
-                    path: path.escape_ascii().to_string(),
-                    sentence: shortened(&fault.to_string()),
+            Self::Kinds {
+                path,
+                into,
+                directory,
+            } => {
+                let (there, comes) = if directory {
+                    ("non-directory", "directory")
+                } else {
+                    ("directory", "non-directory")
+                };
+                Word {
+                    sentence: shortened(&format!(
+                        "cannot overwrite {there} {path:?} with {comes} {into:?}"
+                    )),
+                    path: shortened(&path),
                     ..plain(Verdict::PathConflict)
-                },
-                (None, Some(Errno::EROFS)) => plain(Verdict::ReadOnly),
-                (None, Some(errno)) => system(&fault.to_string(), errno),
-                (None, None) => Word {
+                }
+            }
+            Self::Unpack(fault) => match fault.system_errno() {
+                Some(Errno::EROFS) => plain(Verdict::ReadOnly),
+                Some(errno) => system(&fault.to_string(), errno),
+                None => Word {
                     sentence: shortened(&fault.to_string()),
                     ..plain(Verdict::InvalidArchive)
                 },

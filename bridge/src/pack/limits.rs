@@ -32,5 +32,9 @@ pub(crate) const PATH_BYTES_MAX: usize = 4095;
 /// are no text, still fits a message.
 pub(super) const CHANGES_BYTES: usize = 32 * 1024;
 
+/// Longest silence of a sender of a tar into a container that does not run. Stops one that stalls from
+/// keeping the container from being started.
+pub(super) const SILENCE_S_MAX: i64 = 60;
+
 /// Longest sentence told, in characters.
 pub(super) const SENTENCE_CHARS_MAX: usize = 1024;

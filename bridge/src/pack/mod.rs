@@ -15,7 +15,9 @@ use std::process::ExitCode;
 
 use caps::{Capability, CapsHashSet};
 use nix::errno::Errno;
+use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::statvfs::{FsFlags, statvfs};
+use nix::sys::time::{TimeVal, TimeValLike};
 use nix::unistd::chdir;
 
 use crate::shim::init::users::Users;
@@ -155,7 +157,24 @@ fn write(task: &Task) -> Result<(), Fault> {
         keep_kinds: task.keep_kinds,
         owner,
     };
-    Ok(unpack::merge(fs::File::from(tar()?), manner)?)
+    let tar = tar()?;
+    if task.pid == 0 {
+        // A sender that is no socket is one of the machine's own, and at most as slow as that.
+        let silence = TimeVal::seconds(limits::SILENCE_S_MAX);
+        let _ = setsockopt(&tar, sockopt::ReceiveTimeout, &silence);
+    }
+    unpack::merge(fs::File::from(tar), manner).map_err(|fault| match fault.conflict() {
+        Some((name, directory)) => {
+            let into = place.path.strip_suffix("/.").unwrap_or(&place.path);
+            let into = into.trim_end_matches('/');
+            Fault::Kinds {
+                path: format!("{into}/{}", String::from_utf8_lossy(name)),
+                into: if into.is_empty() { "/" } else { into }.to_owned(),
+                directory,
+            }
+        }
+        None => fault.into(),
+    })
 }
 
 /// Gives up every power but these, and every system call that no container may make.

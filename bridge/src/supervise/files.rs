@@ -111,9 +111,13 @@ impl Supervisor {
         id: &ContainerId,
         ask: impl FnOnce(&Arc<dyn Runtime>) -> Result<T, RuntimeError>,
     ) -> Result<T, Refusal> {
-        self.of_runtime(id, ask).map_err(|refusal| match refusal.code {
-            RefusalCode::NoSuchPath => refusal.held_by(id.to_string()),
-            _ => refusal,
+        let runtime = self.runtime_of(id)?;
+        ask(&runtime).map_err(|error| match error {
+            RuntimeError::NoSuchPath(_) => refusal(id, &error).held_by(id.to_string()),
+            RuntimeError::PathConflict { path, reason } => {
+                Refusal::about(RefusalCode::PathConflict, path).with_detail(reason)
+            }
+            error => refusal(id, &error),
         })
     }
 }

@@ -82,10 +82,10 @@ impl Fault {
         }
     }
 
-    /// The entry that would take the place of something of another kind.
-    pub(crate) fn conflict(&self) -> Option<&[u8]> {
+    /// The entry that would take the place of something of another kind, and whether it is the directory.
+    pub(crate) fn conflict(&self) -> Option<(&[u8], bool)> {
         match self {
-            Self::Kinds { name, .. } => Some(name),
+            Self::Kinds { name, directory } => Some((name, *directory)),
             _ => None,
         }
     }

@@ -1,12 +1,13 @@
 //! No path and no tar leads out of the container.
 
 use std::fs;
+use std::io::Read;
 use std::path::Path;
 
 use bridge::runtime::{Runtime, RuntimeError};
 use tar::EntryType;
 
-use crate::scene::{Making, Scene};
+use crate::scene::{Making, Scene, packers};
 
 /// How often a racing link is asked for.
 const ROUNDS: usize = 60;
@@ -188,4 +189,55 @@ fn of_the_machines_own_files_ours_are_not_shown() {
         let read = scene.read(&id, path.to_str().unwrap());
         assert!(matches!(read, Err(RuntimeError::NoSuchPath(_))), "{read:?}");
     }
+}
+
+/// One that waits for its reader: by then it has given up what it gives up.
+#[test]
+fn a_packer_keeps_one_power() {
+    let mut scene = Scene::new();
+    let script = "truncate -s 1G /data/big";
+    let running = scene.running(Scene::shell(script));
+    let ended = scene.ended(Scene::shell(script));
+    for id in [running, ended] {
+        let tar = scene.runtime.read_archive(&id, "/data/big").unwrap();
+        let mut stream = fs::File::from(tar.stream);
+        stream.read_exact(&mut [0; 1 << 16]).unwrap();
+        let [pid] = packers().try_into().unwrap();
+        check_powers(&pid, "0000000000000004", "/data/big");
+    }
+}
+
+fn check_powers(pid: &str, powers: &str, inside: &str) {
+    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+    let field = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.map(str::trim).unwrap_or_default().to_owned()
+    };
+    for set in ["CapPrm:", "CapEff:", "CapBnd:"] {
+        assert_eq!(field(set), powers, "{set}");
+    }
+    for set in ["CapInh:", "CapAmb:"] {
+        assert_eq!(field(set), "0000000000000000", "{set}");
+    }
+    assert_eq!(
+        (field("NoNewPrivs:"), field("Seccomp:")),
+        ("1".to_owned(), "2".to_owned())
+    );
+    // Its root is the container's, its network nobody's, and it has nothing open but the file it reads,
+    // the tar, and the socket to the bridge.
+    assert!(Path::new(&format!("/proc/{pid}/root{inside}")).exists());
+    let links = fs::read_to_string(format!("/proc/{pid}/net/dev")).unwrap();
+    assert_eq!(
+        links.lines().filter(|line| line.contains(':')).count(),
+        1,
+        "{links}"
+    );
+    let open: Vec<_> = fs::read_dir(format!("/proc/{pid}/fd"))
+        .unwrap()
+        .map(|entry| fs::read_link(entry.unwrap().path()).unwrap())
+        .map(|path| path.to_str().unwrap().to_owned())
+        .filter(|path| !path.starts_with("pipe:") && !path.starts_with("socket:") && path != "/dev/null")
+        .collect();
+    assert_eq!(open.len(), 1, "{open:?}");
+    assert!(open[0].ends_with(inside), "{open:?}");
 }

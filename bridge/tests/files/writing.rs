@@ -93,14 +93,20 @@ fn kinds_are_kept_where_that_is_asked() {
     let write = |tar| scene.runtime.write_archive(&id, &ask, sender_of(tar));
     match write(Making::new().file("full", b"x").end()) {
         Err(RuntimeError::PathConflict { path, reason }) => {
-            assert_eq!(path, "full");
-            assert_eq!(reason, "cannot overwrite directory with non-directory full");
+            assert_eq!(path, "/data/full");
+            assert_eq!(
+                reason,
+                r#"cannot overwrite directory "/data/full" with non-directory "/data""#
+            );
         }
         other => panic!("{other:?}"),
     }
     match write(Making::new().directory("one/").end()) {
         Err(RuntimeError::PathConflict { reason, .. }) => {
-            assert_eq!(reason, "cannot overwrite non-directory with directory one");
+            assert_eq!(
+                reason,
+                r#"cannot overwrite non-directory "/data/one" with directory "/data""#
+            );
         }
         other => panic!("{other:?}"),
     }
