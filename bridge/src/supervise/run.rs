@@ -8,7 +8,7 @@ use wire::limits::STOP_TIMEOUT_S_MAX;
 use wire::request::{Kill, Stop};
 use wire::{Action, Container, ContainerId, Refusal, RefusalCode, State, Status, Time};
 
-use super::{Supervisor, events, verdict};
+use super::{Errand, Supervisor, events, verdict};
 use crate::clock;
 use crate::limits::{KILL_TIMEOUT, STOP_TIMEOUT_S};
 use crate::lock::hold;
@@ -241,6 +241,10 @@ impl Supervisor {
                 ..Exit::default()
             });
         });
+        // One that was to go with its end has none to wait for.
+        if let Ok(true) = self.inventory.with(id, |unit| unit.container.spec.auto_remove) {
+            self.send(Errand::Remove { id: *id });
+        }
     }
 }
 
