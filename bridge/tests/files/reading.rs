@@ -3,7 +3,6 @@
 use std::fs::{self, File};
 use std::io::Read;
 use std::os::unix::fs::MetadataExt;
-use std::time::Instant;
 
 use bridge::runtime::{Runtime, RuntimeError, Tar};
 use rustix::fs::{XattrFlags, setxattr};
@@ -215,38 +214,6 @@ fn a_start_ends_those_at_work() {
     let read = std::io::copy(&mut File::from(stream), &mut std::io::sink()).unwrap();
     assert!(read < 1 << 30);
     assert!(end().is_err());
-}
-
-/// MB/s of both, in one run. A quarter allows for what else the machine does.
-#[test]
-fn as_fast_as_tar() {
-    let mut scene = Scene::new();
-    let id = scene.ended(Scene::shell(
-        "dd if=/dev/urandom of=/data/big bs=1M count=256 2>/dev/null",
-    ));
-    let file = scene.upper(&id, "data/big");
-    let rate = |since: Instant| 256.0 / since.elapsed().as_secs_f64();
-    let plain = || {
-        let mut tar = std::process::Command::new("tar");
-        tar.arg("c").arg("-C").arg(file.parent().unwrap()).arg("big");
-        let begun = Instant::now();
-        let mut child = tar.stdout(std::process::Stdio::piped()).spawn().unwrap();
-        std::io::copy(&mut child.stdout.take().unwrap(), &mut std::io::sink()).unwrap();
-        assert!(child.wait().unwrap().success());
-        rate(begun)
-    };
-    let ours = || {
-        let begun = Instant::now();
-        let Tar { stream, end, .. } = scene.runtime.read_archive(&id, "/data/big").unwrap();
-        let read = std::io::copy(&mut File::from(stream), &mut std::io::sink()).unwrap();
-        assert_eq!(read, (256 << 20) + 512 + 1024);
-        end().unwrap();
-        rate(begun)
-    };
-    plain();
-    let figures: Vec<_> = (0..3).map(|_| (plain(), ours())).collect();
-    let best = |pick: fn(&(f64, f64)) -> f64| figures.iter().map(pick).fold(0.0, f64::max);
-    assert!(best(|pair| pair.1) > best(|pair| pair.0) / 4.0, "{figures:?}");
 }
 
 #[test]

@@ -379,9 +379,9 @@ fn files() {
     cli.run(&["stop", "-t", "0", "web"]);
     cli.run(&["cp", "web:/tmp/tree/below/file", &at("stopped")]);
     assert_eq!(fs::read_to_string(here.join("stopped")).unwrap(), "contentmore\n");
-    cli.run(&["cp", &at("stopped"), "web:/root/put"]);
+    cli.run(&["cp", &at("stopped"), "web:/etc/put"]);
     cli.run(&["start", "web"]);
-    assert_eq!(cli.run(&["exec", "web", "cat", "/root/put"]), "contentmore");
+    assert_eq!(cli.run(&["exec", "web", "cat", "/etc/put"]), "contentmore");
 }
 
 #[test]
