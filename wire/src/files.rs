@@ -138,7 +138,7 @@ record! {
         2 => path: String,
         /// Whether a directory never takes the place of something else, nor the other way round.
         3 => keep_kinds: bool,
-        /// Whether owners are as the tar says; else they are as the directory's.
+        /// Whether owners are as the tar says; else everything belongs to the container's user.
         4 => keep_owners: bool,
     }
 }
