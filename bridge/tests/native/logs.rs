@@ -245,11 +245,12 @@ fn a_terminal_has_the_size_that_was_asked() {
     (spec.process.rows, spec.process.columns) = (31, 91);
     let (id, _) = scene.start(spec);
     scene.await_output(&id, "31 91");
-    scene.runtime.resize(&id, 17, 77).unwrap();
     let input = scene.runtime.open_input(&id).unwrap();
     assert!(input.terminal);
+    scene.runtime.resize(&id, 17, 77).unwrap();
     let end: OwnedFd = input.end;
-    File::from(end).write_all(b"on\n").unwrap();
+    // Some shells look at a trap while they read, and have ended by now; others after a line.
+    let _ = File::from(end).write_all(b"on\n");
     scene.await_output(&id, "17 77");
     scene.end(&id);
     assert!(matches!(
