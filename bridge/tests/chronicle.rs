@@ -251,6 +251,7 @@ fn a_flipped_byte_is_named() {
             fs::write(path, &bytes).unwrap();
             let (words, code) = state.run(&["verify"]);
             assert_eq!(code, 4, "segment {at}, byte {offset}: {words}");
+            assert_eq!(words.lines().count(), 3, "one place, told once: {words}");
             assert!(
                 names(&words, path, offset),
                 "segment {at}, byte {offset}: {words}"

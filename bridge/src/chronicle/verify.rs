@@ -18,8 +18,9 @@ pub(super) fn run(state_dir: &Path) -> Result<Verdict, ChronicleError> {
     let archive = look(state_dir)?;
     let mut damage = archive.report.damage.clone();
     let omitted = read_all(&archive, &mut damage)?;
-    damage.sort_by_key(|place| (place.segment, place.offset));
-    damage.dedup();
+    // Opening and reading meet the same places; the one that says what is lost says more.
+    damage.sort_by_key(|place| (place.segment, place.offset, place.lost.is_none()));
+    damage.dedup_by_key(|place| (place.segment, place.offset));
     tell(&archive, &damage, omitted).map_err(ChronicleError::Output)
 }
 
