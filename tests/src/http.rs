@@ -244,6 +244,8 @@ impl Connection {
             .header("content-length")
             .map(|length| length.parse().map_err(|_| io::ErrorKind::InvalidData));
         self.framing = match (bodiless, head.header("transfer-encoding"), length) {
+            // The connection is no longer HTTP: what comes is the stream.
+            _ if head.status == 101 => Framing::ToTheEnd,
             (true, _, _) => Framing::Over,
             (_, Some("chunked"), None) => Framing::NextChunk,
             (_, None, Some(length)) => Framing::Length(length?),

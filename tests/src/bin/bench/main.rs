@@ -3,9 +3,12 @@
 //! `cargo run --release -p socketd-tests --bin bench` as root; a number behind `--` (1, 110, 1000)
 //! measures that many containers only, and `events` the events: beside a real dockerd and podman where
 //! `--dockerd unix:///..` and `--podman unix:///..` say where they listen, with `--readers 1000` that idle.
+//! `inside` measures logs and processes inside a container: `--dockerd URL` as above, `--log 64` a log of so many
+//! MiB, `--rounds 200` so many rounds of coming and going.
 //! Absolute numbers are the machine's; the ratios are ours.
 
 mod events;
+mod inside;
 mod load;
 mod memory;
 mod once;
@@ -42,6 +45,12 @@ fn main() -> io::Result<()> {
     {
         let options = events::Options::parse(options).map_err(io::Error::other)?;
         return events::report(&mut out, &options);
+    }
+    if let [word, options @ ..] = arguments.as_slice()
+        && word == "inside"
+    {
+        let options = inside::Options::parse(options).map_err(io::Error::other)?;
+        return inside::report(&mut out, &options);
     }
     let only = arguments.first().and_then(|number| number.parse().ok());
     once::report(&mut out)?;
