@@ -197,6 +197,14 @@ impl Connection {
         self.reader.get_mut().write_all(bytes)
     }
 
+    /// Reads what comes after an answer that changed the protocol; 0 at the end.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn read_raw(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.reader.read(buffer)
+    }
+
     /// Sends a request; `body` is its type and its bytes.
     ///
     /// # Errors

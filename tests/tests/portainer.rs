@@ -1,8 +1,13 @@
 //! The requests a Portainer sends when an environment is added and looked at, in its order, and what
 //! it dereferences in the answers without looking.
 
-use harness::{Docker, Pair};
-use serde_json::Value;
+use std::io::Read;
+use std::time::Duration;
+
+use harness::{Connection, Docker, Pair, pace};
+use serde_json::{Value, json};
+
+const LIMIT: Duration = Duration::from_secs(20);
 
 fn is_hex_id(value: &Value) -> bool {
     value
@@ -250,5 +255,186 @@ fn swarm_is_not_served_and_says_so() {
             answer.message().starts_with("This node is not a swarm manager."),
             "{answer}"
         );
+    }
+}
+
+/// Its websocket handler's request, byte for byte: no version, and a host without a name.
+fn hijack(docker: &Docker, path: &str, body: &str) -> Connection {
+    let mut connection = docker.connect();
+    let kind = if body.is_empty() {
+        ""
+    } else {
+        "Content-Type: application/json\r\n"
+    };
+    let request = format!(
+        "POST {path} HTTP/1.1\r\nHost: \r\nUser-Agent: Go-http-client/1.1\r\nContent-Length: {}\r\n\
+         Connection: Upgrade\r\n{kind}Upgrade: tcp\r\n\r\n{body}",
+        body.len()
+    );
+    connection.send_raw(request.as_bytes()).unwrap();
+    let head = connection.head(false).unwrap();
+    assert_eq!(head.status, 101, "anything else is an error to it");
+    assert_eq!(
+        head.header("content-type"),
+        Some("application/vnd.docker.raw-stream")
+    );
+    assert_eq!(head.header("connection"), Some("Upgrade"));
+    assert_eq!(head.header("upgrade"), Some("tcp"));
+    connection
+}
+
+/// What a stream without framing holds up to and with `end`.
+#[track_caller]
+fn shown(connection: &mut Connection, end: &str) -> String {
+    let mut seen = Vec::new();
+    let mut byte = [0];
+    while !seen.ends_with(end.as_bytes()) {
+        let count = connection.read_raw(&mut byte).unwrap();
+        let so_far = String::from_utf8_lossy(&seen);
+        assert_eq!(count, 1, "the stream ends before {end:?}: {so_far}");
+        seen.push(byte[0]);
+    }
+    String::from_utf8(seen).unwrap()
+}
+
+#[test]
+fn the_console() {
+    let pair = Pair::start();
+    let docker = Docker::new(pair.tcp());
+    docker.run("web", "exec sleep 100000");
+    let container = ask(&docker, "/v1.41/containers/web/json");
+    assert!(container["Config"]["Labels"].is_object(), "its keys are listed");
+    let image = container["Image"].as_str().unwrap();
+    let image = ask(&docker, &format!("/v1.41/images/{image}/json"));
+    assert_eq!(image["Os"], "linux");
+    let id = container["Id"].as_str().unwrap();
+    let body = json!({
+        "id": id, "AttachStdin": true, "AttachStdout": true, "AttachStderr": true, "Tty": true, "User": "",
+        "Cmd": ["sh"]
+    });
+    let answer = docker.post_json(&format!("/v1.41/containers/{id}/exec"), &body);
+    let answer = answer.expect(201).json();
+    assert!(is_hex_id(&answer["Id"]), "{answer}");
+    let exec = answer["Id"].as_str().unwrap();
+    // The window's size comes before the start, which takes the way over a websocket.
+    let resize = |size: &str| {
+        let path = format!("/v1.41/exec/{exec}/resize?{size}");
+        docker.post_json(&path, &json!({})).expect(200);
+    };
+    resize("h=31&w=101");
+    let mut console = hijack(
+        &docker,
+        &format!("/exec/{exec}/start"),
+        "{\"Tty\":true,\"Detach\":false}\n",
+    );
+    for line in [
+        "export LANG=C.UTF-8",
+        "export LC_ALL=C.UTF-8",
+        "alias ls='ls --color=auto'",
+    ] {
+        console.send_raw(format!("{line}\n").as_bytes()).unwrap();
+    }
+    console.send_raw(b"stty size; echo do''ne.\n").unwrap();
+    let text = shown(&mut console, "done.\r\n");
+    assert!(text.contains("31 101"), "{text}");
+    resize("h=40&w=132");
+    console.send_raw(b"stty size; echo $LANG again.\n").unwrap();
+    let text = shown(&mut console, "C.UTF-8 again.\r\n");
+    assert!(text.contains("40 132"), "{text}");
+    let running = |id: &str| ask(&docker, &format!("/exec/{id}/json"))["Running"] == true;
+    assert!(running(exec));
+    // Whoever closes the page ends the shell.
+    drop(console);
+    pace::until("the shell ends with the page", LIMIT, || {
+        (!running(exec)).then_some(())
+    });
+}
+
+#[test]
+fn attaching_to_a_terminal() {
+    let pair = Pair::start();
+    let docker = pair.docker();
+    docker.create_from(
+        "web",
+        &json!({ "Image": "bb:latest", "Cmd": ["/bin/sh"], "Tty": true, "OpenStdin": true, "StopTimeout": 1 }),
+    );
+    docker.start("web");
+    let path = "/containers/web/attach?stdin=1&stdout=1&stderr=1&stream=1";
+    let mut page = hijack(&docker, path, "");
+    docker
+        .post_json("/v1.41/containers/web/resize?h=33&w=99", &json!({}))
+        .expect(200);
+    page.send_raw(b"stty size; echo $((6 * 7)) done.\n").unwrap();
+    let text = shown(&mut page, "42 done.\r\n");
+    assert!(text.contains("33 99"), "{text}");
+    drop(page);
+    assert_eq!(docker.inspect("web")["State"]["Running"], true, "it was a look");
+}
+
+/// The lines of a log, as the page cuts them: eight bytes away at the start and after every newline.
+fn cut(body: &[u8]) -> Vec<String> {
+    let mut lines = Vec::new();
+    for line in body.split_inclusive(|byte| *byte == b'\n') {
+        lines.push(String::from_utf8(line[8..].to_vec()).unwrap());
+    }
+    lines
+}
+
+#[test]
+fn the_log_page() {
+    let pair = Pair::start();
+    let docker = pair.docker();
+    docker.run(
+        "web",
+        "for i in $(seq 1 150); do echo line $i; done; echo oops >&2; exit 0",
+    );
+    docker.wait("web");
+    let container = ask(&docker, "/v1.41/containers/web/json");
+    assert_eq!(container["HostConfig"]["LogConfig"]["Type"], "json-file");
+    assert_eq!(container["Config"]["Tty"], false);
+    let path = "/v1.41/containers/web/logs?stdout=1&stderr=1&tail=100";
+    // Every three seconds the same; an answer that did not end would hold the page.
+    for _ in 0..3 {
+        let answer = docker.get(path).expect(200);
+        let mut lines = cut(&answer.body);
+        assert_eq!(lines.len(), 100);
+        lines.retain(|line| line != "oops\n");
+        assert_eq!(lines.len(), 99);
+        assert_eq!(lines.last().unwrap(), "line 150\n");
+    }
+    let answer = docker.get(&format!("{path}&timestamps=1")).expect(200);
+    for line in cut(&answer.body) {
+        // It takes 30 characters for the time and one for the space.
+        assert_eq!((&line[29..31], &line[10..11]), ("Z ", "T"), "{line}");
+    }
+    assert!(
+        docker
+            .get(&format!("{path}&since=4000000000"))
+            .expect(200)
+            .body
+            .is_empty()
+    );
+}
+
+#[test]
+fn the_page_of_what_it_uses() {
+    let pair = Pair::start();
+    let docker = pair.docker();
+    docker.run("web", "exec sleep 100000");
+    let top = ask(&docker, "/v1.41/containers/web/top");
+    let titles = top["Titles"].as_array().unwrap().len();
+    for process in top["Processes"].as_array().unwrap() {
+        assert_eq!(process.as_array().unwrap().len(), titles, "{top}");
+    }
+    let stats = ask(&docker, "/v1.41/containers/web/stats?stream=false");
+    for place in [
+        "/memory_stats/usage",
+        "/cpu_stats/cpu_usage/total_usage",
+        "/cpu_stats/system_cpu_usage",
+        "/cpu_stats/online_cpus",
+        "/precpu_stats/system_cpu_usage",
+    ] {
+        let found = stats.pointer(place).and_then(Value::as_u64);
+        assert!(found.is_some_and(|number| number > 0), "{place}: {stats}");
     }
 }
