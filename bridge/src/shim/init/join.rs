@@ -14,7 +14,7 @@ use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
-use nix::unistd::{Pid, getpid, setsid};
+use nix::unistd::{Pid, setsid};
 
 use super::{FAILED, execute, hand_over_terminal, powers, take_streams, take_terminal, users};
 use crate::shim::cgroup::Groups;
@@ -107,7 +107,7 @@ fn enter(entry: &Entry<'_>) -> Result<Pid, Failure> {
     kept.extend(namespaces.others.iter().map(|(_, fd)| fd.as_raw_fd()));
     kept.extend(entry.streams.iter().flatten().map(AsRawFd::as_raw_fd));
     descriptors::irrevocably_close_others(&kept).map_err(at(Stage::Channel, "descriptors"))?;
-    entry.groups.add(getpid())?;
+    entry.groups.enter()?;
     for (kind, namespace) in &namespaces.others {
         setns(namespace, *kind).map_err(at(Stage::Join, ""))?;
     }
