@@ -1,7 +1,6 @@
 //! The requests a Portainer sends when an environment is added and looked at, in its order, and what
 //! it dereferences in the answers without looking.
 
-use std::io::Read;
 use std::time::Duration;
 
 use harness::{Connection, Docker, Pair, pace};
