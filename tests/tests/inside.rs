@@ -183,7 +183,7 @@ fn a_client_that_vanishes() {
     for script in [
         "while true; do echo here; sleep 0.1; done",
         // Busy to the end, and deaf.
-        "trap '' TERM; while true; do echo here; done",
+        "trap '' TERM PIPE; while true; do echo here; done",
     ] {
         let exec = prepare(&docker, "web", script);
         let stream = begin(&docker, &exec);
@@ -244,7 +244,9 @@ fn payload(connection: &mut Connection) -> usize {
         }
         connection.read_exact(&mut header[1..]).unwrap();
         assert_eq!(header[..4], [1, 0, 0, 0]);
-        let mut left = usize::try_from(u32::from_be_bytes(header[4..].try_into().unwrap())).unwrap();
+        let mut left = header[4..]
+            .iter()
+            .fold(0, |sum, byte| sum << 8 | usize::from(*byte));
         sum += left;
         while left > 0 {
             let wanted = left.min(buffer.len());
