@@ -16,6 +16,7 @@ pub mod front;
 pub mod limits;
 pub mod link;
 mod parent;
+mod patience;
 pub mod routes;
 pub mod sandbox;
 pub mod serve;

@@ -11,9 +11,9 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::OwnedSemaphorePermit;
 
-use super::patience::Patience;
 use crate::ending::Ending;
 use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, IDLE_MAX, WRITE_STALL_MAX};
+use crate::patience::Patience;
 use crate::routes::Entry;
 
 /// Serves one connection to its end. What is no HTTP is answered 400 and closed by the library;

@@ -3,7 +3,6 @@
 //! Nothing here knows what is asked: it accepts, bounds, and hands on.
 
 mod connection;
-mod patience;
 mod tcp;
 mod unix;
 

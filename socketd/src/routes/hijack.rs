@@ -3,6 +3,7 @@
 //! A client that asks to upgrade gets 101 and then both directions for itself; any other gets 200
 //! and can only read.
 
+use std::io::Cursor;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -15,6 +16,8 @@ use futures_util::stream;
 use hyper::ext::ReasonPhrase;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncReadExt;
+use tokio::net::UnixStream;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::Desk;
@@ -23,7 +26,8 @@ use crate::docker::endpoints::ApiVersion;
 use crate::docker::error::ApiError;
 use crate::ending::Ending;
 use crate::limits::STREAM_PAUSE;
-use crate::streams::{End, Inward, Output, converse};
+use crate::patience::Patience;
+use crate::streams::{End, HangUp, Inward, Output, converse};
 
 /// Whoever asked for a stream.
 pub(super) struct Client {
@@ -111,14 +115,37 @@ async fn take_over(
 ) {
     let Ok(upgraded) = upgrade.await else { return };
     tokio::time::sleep(STREAM_PAUSE).await;
-    tokio::select! {
-        end = converse(TokioIo::new(upgraded), &mut output, inward) => {
-            // A process that was let go of goes on, and must not stop at a full pipe.
-            if end == End::Detached && matches!(output, Output::Exec(_)) {
-                drain(&mut output, ending).await;
+    let served = async {
+        match upgraded.downcast::<TokioIo<Patience<UnixStream>>>() {
+            Ok(parts) => {
+                let stream = parts.io.into_inner();
+                let gone = gone(HangUp::of(stream.get_ref()));
+                let (reader, writer) = tokio::io::split(stream);
+                // What had been read of it already comes first.
+                let reader = Cursor::new(parts.read_buf).chain(reader);
+                converse(tokio::io::join(reader, writer), gone, &mut output, inward).await
             }
+            Err(other) => converse(TokioIo::new(other), std::future::pending(), &mut output, inward).await,
         }
-        () = ending.told() => {}
+    };
+    let end = tokio::select! {
+        end = served => end,
+        () = ending.told() => return,
+    };
+    // A process that was let go of goes on, and must not stop at a full pipe.
+    if end == End::Detached && matches!(output, Output::Exec(_)) {
+        drain(&mut output, ending).await;
+    }
+}
+
+/// Over when the client is gone, where that can be seen.
+async fn gone(watch: std::io::Result<HangUp>) {
+    match watch {
+        Ok(watch) => watch.wait().await,
+        Err(error) => {
+            tracing::warn!(%error, "a client's end cannot be watched");
+            std::future::pending().await
+        }
     }
 }
 

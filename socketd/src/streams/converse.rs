@@ -1,5 +1,6 @@
 //! Both directions of a stream that was taken over, until either side has enough.
 
+use std::future::Future;
 use std::io;
 use std::sync::Arc;
 
@@ -50,8 +51,14 @@ pub enum End {
     Detached,
 }
 
-/// Serves a client until the end of either side.
-pub async fn converse<C>(client: C, output: &mut Output, inward: Inward) -> End
+/// Serves a client until the end of either side. A client whose input has ended may have more to
+/// read, or may be gone: `gone` is over when that is known.
+pub async fn converse<C>(
+    client: C,
+    gone: impl Future<Output = ()>,
+    output: &mut Output,
+    inward: Inward,
+) -> End
 where
     C: AsyncRead + AsyncWrite,
 {
@@ -66,7 +73,7 @@ where
     };
     let end = tokio::select! {
         end = outward => end,
-        end = inward.run(&mut reader) => end,
+        end = inward.run(&mut reader, gone) => end,
     };
     if end != End::Left {
         // A client that is gone meanwhile does not hear it.
@@ -111,7 +118,7 @@ impl Way {
 
 impl Inward {
     /// Passes on what the client writes, until it is gone or lets go; else for ever.
-    async fn run(self, reader: &mut (impl AsyncRead + Unpin)) -> End {
+    async fn run(self, reader: &mut (impl AsyncRead + Unpin), gone: impl Future<Output = ()>) -> End {
         let Self { way, mut keys } = self;
         let wanted = !matches!(way, Way::Nowhere);
         let mut buffer = vec![0; STREAM_BYTES];
@@ -142,7 +149,8 @@ impl Inward {
                     return End::Left;
                 }
                 drop(input);
-                return std::future::pending().await;
+                gone.await;
+                return End::Left;
             }
             let typed = buffer.get(..count).unwrap_or_default();
             if pass(&mut input, &mut keys, typed).await {

@@ -9,6 +9,7 @@
 mod converse;
 mod entries;
 mod exec;
+mod hangup;
 mod input;
 mod keys;
 mod log;
@@ -20,6 +21,7 @@ mod terminal;
 pub use converse::{End, Inward, Way, converse};
 pub use entries::OpenFile;
 pub use exec::{ExecOutput, Execs};
+pub use hangup::HangUp;
 pub use input::Input;
 pub use keys::DetachKeys;
 pub use log::{Following, LogStream};

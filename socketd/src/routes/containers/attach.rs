@@ -102,8 +102,12 @@ pub(super) async fn websocket(
         .on_upgrade(move |socket| async move {
             let _permit = permit;
             let (ours, theirs) = tokio::io::duplex(STREAM_BYTES);
-            let served =
-                async { tokio::join!(messages(socket, theirs), converse(ours, &mut output, inward)) };
+            let served = async {
+                tokio::join!(
+                    messages(socket, theirs),
+                    converse(ours, std::future::pending(), &mut output, inward)
+                )
+            };
             tokio::select! {
                 _ = served => {}
                 () = ending.told() => {}

@@ -15,7 +15,7 @@ use tokio::time::{Sleep, sleep};
 
 /// A stream whose writes fail once none has got on for too long.
 #[derive(Debug)]
-pub(super) struct Patience<S> {
+pub(crate) struct Patience<S> {
     stream: S,
     limit: Duration,
     /// Runs while a write waits.
@@ -29,6 +29,11 @@ impl<S> Patience<S> {
             limit,
             stalled: None,
         }
+    }
+
+    /// The stream itself.
+    pub(crate) fn get_ref(&self) -> &S {
+        &self.stream
     }
 
     /// Lets what a write says stand, unless it has waited too long.
