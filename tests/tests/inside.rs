@@ -173,8 +173,8 @@ fn sizes_that_are_none() {
     docker.post("/containers/web/resize?h=0&w=0").expect(200);
 }
 
-/// It is noticed at the next write: the end of what a client says may as well be all that it has to
-/// say. What is silent and has no terminal stays.
+/// Over a unix socket, as here, that is noticed at once. (Over TCP it is at the next write: the end of
+/// what a client says may as well be all that it has to say.)
 #[test]
 fn a_client_that_vanishes() {
     let pair = Pair::start();
@@ -182,6 +182,8 @@ fn a_client_that_vanishes() {
     docker.run("web", "exec sleep 100000");
     for script in [
         "while true; do echo here; sleep 0.1; done",
+        // Nothing is ever written to the client.
+        "exec sleep 100000",
         // Busy to the end, and deaf.
         "trap '' TERM PIPE; while true; do echo here; done",
     ] {
