@@ -102,6 +102,18 @@ fn send_chunks<T: Value>(
     answer.send(&frame(chunk), Flow::Last)
 }
 
+/// As [`send_chunks`], or why there is no list.
+fn send_list<T: Value>(
+    items: Result<Vec<T>, Refusal>,
+    answer: &mut Answer<'_>,
+    frame: impl Fn(Vec<T>) -> Response,
+) -> Result<(), End> {
+    match items {
+        Ok(items) => send_chunks(items.into_iter(), answer, frame),
+        Err(refusal) => answer.finish(Err(refusal)),
+    }
+}
+
 fn list_containers(bridge: &Bridge, than: u64, answer: &mut Answer<'_>) -> Result<(), End> {
     let Some(listing) = bridge.supervisor.inventory().containers_if_newer(than) else {
         return answer.send(&Response::NotModified(Nothing {}), Flow::Last);

@@ -7,7 +7,7 @@ use wire::frame::Flow;
 use wire::request::Nothing;
 use wire::{Refusal, RefusalCode, Request, Response};
 
-use super::{no_descriptor, send_chunks};
+use super::{no_descriptor, send_list};
 use crate::Bridge;
 use crate::runtime::Tar;
 use crate::session::{Answer, End};
@@ -21,14 +21,11 @@ pub(super) fn answer(
 ) -> Result<(), End> {
     let supervisor = &bridge.supervisor;
     let outcome = match request {
-        Request::ListChanges(container) => match supervisor.changes(&container.reference) {
-            Ok(changes) => {
-                return send_chunks(changes.into_iter(), answer, |changes| {
-                    Response::Changes(Changes { changes })
-                });
-            }
-            Err(refusal) => Err(refusal),
-        },
+        Request::ListChanges(container) => {
+            return send_list(supervisor.changes(&container.reference), answer, |changes| {
+                Response::Changes(Changes { changes })
+            });
+        }
         Request::Commit(commit) => supervisor
             .commit(&commit)
             .map(|image| Response::Imported(Box::new(image))),

@@ -11,7 +11,7 @@ use wire::request::Nothing;
 use wire::stats::Processes;
 use wire::{Refusal, RefusalCode, Request, Response};
 
-use super::{await_news, files, send_chunks};
+use super::{await_news, files, send_list};
 use crate::Bridge;
 use crate::session::{Answer, End};
 use crate::supervise::LogOpening;
@@ -34,14 +34,11 @@ pub(super) fn answer(
         Request::Attach(container) => {
             return open_log(true, answer, |bell| supervisor.attach(&container.reference, bell));
         }
-        Request::ListProcesses(container) => match supervisor.processes(&container.reference) {
-            Ok(processes) => {
-                return send_chunks(processes.into_iter(), answer, |processes| {
-                    Response::Processes(Processes { processes })
-                });
-            }
-            Err(refusal) => Err(refusal),
-        },
+        Request::ListProcesses(container) => {
+            return send_list(supervisor.processes(&container.reference), answer, |processes| {
+                Response::Processes(Processes { processes })
+            });
+        }
         Request::ReadStats(container) => supervisor
             .stats(&container.reference)
             .map(|stats| Response::Stats(Box::new(stats))),
