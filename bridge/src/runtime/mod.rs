@@ -16,6 +16,7 @@ use wire::response::ContainerUsage;
 use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, ExecSpec, Image, ImageId, Time};
 
+pub mod droidspaces;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod native;
