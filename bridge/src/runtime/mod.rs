@@ -17,6 +17,7 @@ use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, ExecSpec, Image, ImageId};
 
 mod change;
+pub mod droidspaces;
 mod error;
 #[cfg(test)]
 pub(crate) mod fake;

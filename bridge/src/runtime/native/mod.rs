@@ -113,12 +113,6 @@ impl NativeRuntime {
         })
     }
 
-    /// What control groups this machine has, for `INFO`.
-    #[must_use]
-    pub fn groups(&self) -> &Layout {
-        &self.layout
-    }
-
     fn directory(&self, id: &ContainerId) -> PathBuf {
         self.places.containers.join(id.hex().as_str())
     }
