@@ -60,7 +60,7 @@ fn mode(text: &str) -> Result<NetworkMode, ApiError> {
 /// A second network, or an address in one, cannot be had.
 fn check_endpoint(mode: NetworkMode, name: &str, endpoint: Option<&Endpoint>) -> Result<(), ApiError> {
     let meant = self::mode(name)?;
-    if networks::mode_name(meant) != networks::mode_name(mode) {
+    if networks::network_name(meant, "") != networks::network_name(mode, "") {
         return Err(ApiError::not_implemented(format!(
             "attaching a container to more than one network ({name}) is not served"
         )));
