@@ -1,6 +1,6 @@
 use wire::container::{Exit, Health, HealthStatus};
-use wire::spec::{Mount, NetworkMode, Pair, Port};
 use wire::network::NetworkInfo;
+use wire::spec::{Mount, NetworkMode, Pair, Port};
 use wire::{ContainerId, Image, Info, NetworkId};
 
 use super::*;
