@@ -48,20 +48,24 @@ pub struct Following {
     /// where asking the bridge at every ring would cost it a descriptor a line.
     name: Option<PathBuf>,
     rang: watch::Sender<bool>,
+    /// Whether no newer file will belong to what is followed.
+    stays: bool,
 }
 
 impl Following {
-    /// One who follows the container with this id by this bell.
+    /// One who follows the container with this id by this bell. `stays`: whether the newest file is
+    /// that of a run which keeps to it.
     ///
     /// # Errors
     /// What the system says of the descriptor.
-    pub fn new(link: Arc<Link>, container: String, bell: OwnedFd) -> io::Result<Self> {
+    pub fn new(link: Arc<Link>, container: String, bell: OwnedFd, stays: bool) -> io::Result<Self> {
         Ok(Self {
             link,
             container,
             bell: Some(pipe::Receiver::from_owned_fd(bell)?),
             name: None,
             rang: watch::Sender::new(false),
+            stays,
         })
     }
 
@@ -90,7 +94,7 @@ impl Following {
 
     /// Files that came after those the source knows.
     async fn newer(&mut self, source: &Source) -> Vec<OpenFile> {
-        if self.bell.is_none() && source.is_one_file_a_run() {
+        if self.stays {
             return Vec::new();
         }
         let name = source.newest().and_then(OpenFile::name);
@@ -111,6 +115,7 @@ impl Following {
         let files = files.map(|(descriptor, told)| OpenFile::new(descriptor, told));
         let files = source.later(files.collect());
         self.name = if files.is_empty() { name } else { None };
+        self.stays = !files.is_empty() && source.is_one_file_a_run();
         files
     }
 }

@@ -62,8 +62,7 @@ impl Source {
         }
     }
 
-    /// Whether the file of a run is put aside by no other than the next run: once this one has
-    /// ended, nothing that is newer belongs to it.
+    /// Whether a file is put aside by nothing but the start of the next run.
     pub(super) fn is_one_file_a_run(&self) -> bool {
         matches!(self, Self::Raw(_))
     }

@@ -74,7 +74,9 @@ pub(super) fn stream(
     let following = match opened.bell.filter(|_| follow) {
         Some(bell) => {
             let link = Arc::clone(&desk.link);
-            let following = Following::new(link, container.to_owned(), bell).map_err(|error| {
+            // One that is attached before the start has the file of the run before.
+            let stays = opened.log.raw && opened.log.running;
+            let following = Following::new(link, container.to_owned(), bell, stays).map_err(|error| {
                 tracing::warn!(%error, "a bell cannot be heard");
                 ApiError::internal("the log cannot be followed")
             })?;
