@@ -261,23 +261,18 @@ fn a_line_longer_than_a_piece_is_passed_on_in_parts() {
     framed.shape.raw = false;
     let mut reader = RawReader::new(vec![opened(&file)], framed);
     let mut total = 0;
-    loop {
-        match reader.step().unwrap() {
-            Step::Bytes(bytes) => {
-                assert!(
-                    bytes.len() <= LOG_PIECE_BYTES + LOG_PIECE_BYTES / 64,
-                    "{}",
-                    bytes.len()
-                );
-                let mut rest = bytes.as_slice();
-                while let Some((head, after)) = rest.split_first_chunk::<8>() {
-                    let length = u32::from_be_bytes([head[4], head[5], head[6], head[7]]) as usize;
-                    assert!(length <= crate::limits::FRAME_BYTES_MAX);
-                    total += length;
-                    rest = &after[length..];
-                }
-            }
-            Step::Idle | Step::Over => break,
+    while let Step::Bytes(bytes) = reader.step().unwrap() {
+        assert!(
+            bytes.len() <= LOG_PIECE_BYTES + LOG_PIECE_BYTES / 64,
+            "{}",
+            bytes.len()
+        );
+        let mut rest = bytes.as_slice();
+        while let Some((head, after)) = rest.split_first_chunk::<8>() {
+            let length = u32::from_be_bytes([head[4], head[5], head[6], head[7]]) as usize;
+            assert!(length <= crate::limits::FRAME_BYTES_MAX);
+            total += length;
+            rest = &after[length..];
         }
     }
     assert_eq!(total, line.len());
