@@ -21,5 +21,6 @@ mod orders;
 mod program;
 mod stand_in;
 mod stats;
+mod stock;
 mod streams;
 mod trouble;

@@ -39,12 +39,19 @@ impl Stock {
         })
     }
 
+    /// Every image; those of the containers that are known where the bridge has more than it can list.
     async fn images(&self) -> Result<Numbered<Image>, LinkError> {
-        let images = match self.rpc.ask(&Request::ListImages).await? {
-            Ok(v1::Response::Images(images)) => images,
-            other => return Err(strange(Opcode::ListImages, &other)),
-        };
-        Ok(self.known().adopt_images(images))
+        let answer = self.rpc.ask(&Request::ListImages).await?;
+        match answer {
+            Ok(v1::Response::Images(images)) => Ok(self.known().adopt_images(images)),
+            Err(Status::InternalError) => {
+                if self.known().entries().is_empty() {
+                    self.containers().await?;
+                }
+                Ok(self.known().images_of_containers())
+            }
+            other => Err(strange(Opcode::ListImages, &other)),
+        }
     }
 
     /// Every container. A bridge that has more of them than it can list is asked for each by name.
