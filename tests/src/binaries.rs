@@ -1,4 +1,4 @@
-//! The two programs.
+//! The two programs, and what stands in for a third.
 
 use std::env;
 use std::path::PathBuf;
@@ -37,6 +37,26 @@ pub fn binaries() -> &'static Binaries {
     })
 }
 
+/// The command that stands in for Droidspaces' own: cargo builds it with the tests of this crate.
+///
+/// # Panics
+/// When it is not there.
+pub fn stand_in() -> PathBuf {
+    let path = profile().join("droidspaces_stand_in");
+    assert!(path.is_file(), "there is no {}", path.display());
+    path
+}
+
+/// Where cargo puts programs of the profile that the tests were built in.
+fn profile() -> PathBuf {
+    // A test lies in target/debug/deps or target/release/deps (or examples); the programs lie one above.
+    let test = env::current_exe().unwrap();
+    let profile = test
+        .ancestors()
+        .find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
+    profile.expect("tests run from cargo's target folder").to_owned()
+}
+
 /// Builds both. Cargo itself sees to it that two test programs do not do it at once.
 fn build() -> PathBuf {
     // What cargo says now, for a target folder may be shared by several clones.
@@ -53,12 +73,7 @@ fn build() -> PathBuf {
         "socketd",
         "--bins",
     ]);
-    // A test lies in target/debug/deps or target/release/deps (or examples); the programs lie one above.
-    let test = env::current_exe().unwrap();
-    let profile = test
-        .ancestors()
-        .find(|folder| folder.ends_with("debug") || folder.ends_with("release"));
-    let folder = profile.expect("tests run from cargo's target folder").to_owned();
+    let folder = profile();
     if folder.ends_with("release") {
         command.arg("--release");
     }

@@ -8,6 +8,7 @@
 pub mod binaries;
 pub mod daemon;
 pub mod docker;
+pub mod droidspaces;
 pub mod http;
 pub mod leftovers;
 pub mod pace;

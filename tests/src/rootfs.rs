@@ -5,7 +5,7 @@ use std::fs;
 use tar::{Builder, EntryType, Header};
 
 /// Where Debian's package busybox-static puts it.
-const BUSYBOX: &str = "/bin/busybox";
+pub(crate) const BUSYBOX: &str = "/bin/busybox";
 
 /// Names under which busybox is found in the image.
 const APPLETS: &[&str] = &[

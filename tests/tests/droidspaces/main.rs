@@ -1,0 +1,5 @@
+//! Containers of Droidspaces, with a stand-in for its command: see `harness::droidspaces`.
+
+mod speech;
+mod stand_in;
+mod stand_in_daemon;
