@@ -8,7 +8,7 @@ use wire::v1::{self, Opcode, Request, Status};
 use wire::{ContainerId, Image, Refusal, RefusalCode, Response, Summary};
 
 use super::known::{Entry, Numbered};
-use super::{LinkError, Stock, refused, strange};
+use super::{LinkError, Stock, identity, refused, strange};
 use crate::limits::STOCK_CONTAINERS_MAX;
 
 /// Digits of a UUID, which is also where an identifier of ours goes beyond it.
@@ -170,7 +170,11 @@ fn find(entries: &[Entry], prefix: &str) -> Result<Option<String>, LinkError> {
     if let Some(named) = entries.iter().find(|entry| entry.name == prefix) {
         return Ok(Some(named.name.clone()));
     }
-    let mut found = entries.iter().filter(|entry| begins(entry.id, prefix));
+    // One that got its UUID meanwhile is still found by the identifier that it had before.
+    let earlier = |entry: &&Entry| begins(identity::container("", &entry.name), prefix);
+    let mut found = entries
+        .iter()
+        .filter(|entry| begins(entry.id, prefix) || earlier(entry));
     match (found.next(), found.next()) {
         (None, _) => Ok(None),
         (Some(entry), None) if entry.uuid.is_empty() => Ok(Some(entry.name.clone())),

@@ -38,6 +38,22 @@ async fn golden_frames_become_what_clients_see() {
     assert_eq!(web["Command"], "/usr/lib/systemd/systemd");
     assert_eq!(web["State"], "running");
     assert_eq!(web["Created"], 1_795_309_700);
+    let place = &web["NetworkSettings"]["Networks"]["droidspaces-bridge"];
+    assert_eq!(place["IPAddress"], "172.28.17.4");
+    let ports = web["Ports"].as_array().unwrap();
+    let ports: Vec<_> = ports
+        .iter()
+        .map(|port| (&port["PublicPort"], &port["PrivatePort"], &port["Type"]))
+        .collect();
+    assert_eq!(ports.len(), 5, "{web}");
+    assert!(
+        ports.contains(&(&json!(8080), &json!(80), &json!("tcp"))),
+        "{web}"
+    );
+    assert!(
+        ports.contains(&(&json!(6003), &json!(7003), &json!("udp"))),
+        "{web}"
+    );
     assert_eq!(list[1]["Command"], "/sbin/init");
     assert_eq!(list[1]["Image"], "droidspaces/tiny:latest");
     assert_eq!(list[2]["State"], "exited");
@@ -223,6 +239,14 @@ async fn the_machine_is_what_anybody_may_know_of_it() {
     assert_eq!(info["DefaultRuntime"], "droidspaces");
     assert_eq!(info["ID"].as_str().unwrap().len(), 64);
     assert!(info["MemTotal"].as_u64().unwrap() > 0);
+    let networks = json(&ask(&entry, "GET", "/networks").await.body);
+    let names: Vec<_> = networks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| &one["Name"])
+        .collect();
+    assert_eq!(names, ["droidspaces-bridge", "gateway", "host", "none"]);
     for path in ["/version", "/networks", "/_ping", "/volumes"] {
         assert_eq!(ask(&entry, "GET", path).await.status, StatusCode::OK, "{path}");
     }

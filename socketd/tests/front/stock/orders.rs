@@ -91,6 +91,25 @@ async fn an_identifier_is_translated_for_the_bridge() {
     );
 }
 
+#[tokio::test]
+async fn an_identifier_from_before_the_first_start_leads_there_afterwards() {
+    let bridge = StockBridge::with(vec![stopped("fresh", "")]);
+    let (entry, _teller) = bridge.entry();
+    let list = json(&ask(&entry, "GET", "/containers/json?all=1").await.body);
+    let id = list[0]["Id"].as_str().unwrap().to_owned();
+    assert_eq!(
+        ask(&entry, "POST", &format!("/containers/{id}/start"))
+            .await
+            .status,
+        204
+    );
+    bridge.world(|world| UUID_1.clone_into(&mut world.containers[0].uuid));
+    ask(&entry, "GET", "/containers/json").await;
+    let one = json(&ask(&entry, "GET", &format!("/containers/{id}/json")).await.body);
+    assert_eq!(one["Name"], "/fresh");
+    assert!(one["Id"].as_str().unwrap().starts_with(UUID_1));
+}
+
 async fn check_status(frame: &str, act: &str, status: u16, part: &str) {
     let bridge = StockBridge::with(Vec::new());
     let bytes = golden(frame);
@@ -179,7 +198,11 @@ async fn what_version_1_cannot_do_is_refused_by_name() {
         );
         assert!(reply.message().contains("version 1"), "{path}: {}", reply.body);
     };
-    with_body("/containers/create?name=xx", r#"{"Image":"droidspaces/c"}"#).await;
+    with_body(
+        "/containers/create?name=xx",
+        r#"{"Image":"droidspaces/c","Cmd":["x"]}"#,
+    )
+    .await;
     with_body("/containers/c/exec", r#"{"Cmd":["true"]}"#).await;
     with_body("/containers/c/update", r#"{"Memory":67108864}"#).await;
 }
