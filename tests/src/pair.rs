@@ -1,5 +1,6 @@
 //! Bridge and socketd together, in a directory of their own.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
@@ -9,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::binaries::binaries;
+use crate::binaries::{binaries, old_kernel};
 use crate::daemon::Daemon;
 use crate::docker::Docker;
 use crate::http::Address;
@@ -29,6 +30,10 @@ pub struct Pair {
     bridge: Option<Daemon>,
     socketd: Option<Daemon>,
     addresses: Vec<Address>,
+    /// Further arguments of the bridge.
+    arguments: Vec<String>,
+    /// The last system call that its kernel knows, where that is an old one.
+    kernel: Option<u32>,
 }
 
 impl Pair {
@@ -55,6 +60,26 @@ impl Pair {
     /// # Panics
     /// When they do not start, or when this is not root.
     pub fn start_in(prepare: impl FnOnce(&Path)) -> Self {
+        Self::start_as(&[], None, prepare)
+    }
+
+    /// Starts both, the bridge with further arguments.
+    ///
+    /// # Panics
+    /// When they do not start, or when this is not root.
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_as(arguments, None, |_| {})
+    }
+
+    /// The same, on a kernel that knows no system call above `last`: see `bin/old_kernel.rs`.
+    ///
+    /// # Panics
+    /// When they do not start, or when this is not root.
+    pub fn start_on_kernel(last: u32, arguments: &[&str]) -> Self {
+        Self::start_as(arguments, Some(last), |_| {})
+    }
+
+    fn start_as(arguments: &[&str], kernel: Option<u32>, prepare: impl FnOnce(&Path)) -> Self {
         assert!(
             nix::unistd::Uid::effective().is_root(),
             "This test starts real containers: run it as root (sudo -E cargo test)."
@@ -64,9 +89,11 @@ impl Pair {
             bridge: None,
             socketd: None,
             addresses: Vec::new(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            kernel,
         };
         prepare(&pair.dir);
-        spawn_bridge(&pair.dir, &mut pair.bridge);
+        pair.spawn_bridge();
         pair.addresses = spawn_socketd(&pair.dir, &mut pair.socketd);
         pair
     }
@@ -126,6 +153,30 @@ impl Pair {
         self.dir.join(format!("run/bridge/{name}.sock"))
     }
 
+    fn spawn_bridge(&mut self) {
+        let dir = self.dir.as_os_str();
+        let (mut program, last) = (
+            binaries().bridge.clone(),
+            self.kernel.map(|last| last.to_string()),
+        );
+        let bridge = program.clone();
+        let mut arguments: Vec<&OsStr> = Vec::new();
+        if let Some(last) = &last {
+            arguments.extend([last.as_ref(), bridge.as_os_str()]);
+            program = old_kernel();
+        }
+        arguments.extend(["serve".as_ref(), "--state-dir".as_ref(), dir]);
+        arguments.extend(self.arguments.iter().map(OsStr::new));
+        let bridge = self
+            .bridge
+            .insert(Daemon::spawn("the bridge", &program, &arguments));
+        let socket = self.dir.join("run/bridge/control.sock");
+        pace::until("the bridge answers", START_LIMIT, || {
+            assert!(!bridge.has_ended(), "the bridge ended:\n{}", bridge.log());
+            UnixStream::connect(&socket).ok()
+        });
+    }
+
     /// Starts the unprivileged side again after it was ended. Its unix socket is the same; its TCP
     /// port is another.
     pub fn restart_socketd(&mut self) {
@@ -134,7 +185,7 @@ impl Pair {
 
     /// Starts the bridge again after it was ended.
     pub fn restart_bridge(&mut self) {
-        spawn_bridge(&self.dir, &mut self.bridge);
+        self.spawn_bridge();
         let docker = self.docker();
         // The unprivileged side finds its way back by itself; its first request may still be refused.
         pace::until("socketd finds the bridge again", START_LIMIT, || {
@@ -177,16 +228,6 @@ pub fn down(dir: &Path) -> bool {
     let mut command = Command::new(&binaries().bridge);
     command.arg("down").arg("--state-dir").arg(dir);
     command.output().is_ok_and(|output| output.status.success())
-}
-
-fn spawn_bridge(dir: &Path, place: &mut Option<Daemon>) {
-    let arguments = ["serve".as_ref(), "--state-dir".as_ref(), dir.as_os_str()];
-    let bridge = place.insert(Daemon::spawn("the bridge", &binaries().bridge, &arguments));
-    let socket = dir.join("run/bridge/control.sock");
-    pace::until("the bridge answers", START_LIMIT, || {
-        assert!(!bridge.has_ended(), "the bridge ended:\n{}", bridge.log());
-        UnixStream::connect(&socket).ok()
-    });
 }
 
 fn spawn_socketd(dir: &Path, place: &mut Option<Daemon>) -> Vec<Address> {

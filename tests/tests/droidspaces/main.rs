@@ -1,5 +1,7 @@
 //! Containers of Droidspaces, with a stand-in for its command: see `harness::droidspaces`.
 
+mod life;
+mod phone;
 mod speech;
 mod stand_in;
 mod stand_in_daemon;
