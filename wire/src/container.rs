@@ -128,6 +128,8 @@ record! {
         13 => hosts_path: String,
         /// Ids of the further processes that run in it, oldest first; never on disk.
         14 => execs: Vec<String>,
+        /// How its root file system is kept: `directory`, `image`; empty for layers.
+        15 => storage: String,
     }
 }
 
@@ -164,6 +166,12 @@ record! {
         14 => state: State,
         /// Notes of the user that nothing interprets.
         15 => annotations: Vec<Pair>,
+        /// The network's name where the mode is `Named`.
+        16 => network: String,
+        /// The container's address in it; empty where it has none or nobody knows.
+        17 => address: String,
+        /// Whether the published ports lead to the container while it runs.
+        18 => forwarded: bool,
     }
 }
 
@@ -207,6 +215,9 @@ impl Container {
                 ..self.state.clone()
             },
             annotations: self.spec.annotations.clone(),
+            network: self.spec.network.name.clone(),
+            address: self.spec.network.address.clone(),
+            forwarded: self.spec.network.forwarded,
         }
     }
 }

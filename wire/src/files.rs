@@ -41,6 +41,9 @@ record! {
         3 => bell: bool,
         /// Whether the container runs.
         4 => running: bool,
+        /// Whether the files hold what was written and nothing else: no entries, no times. Such a file
+        /// may be cut to nothing at any time and begun again.
+        5 => raw: bool,
     }
 }
 

@@ -53,7 +53,9 @@ ids!(
     /// A container, for its whole life.
     ContainerId,
     /// An image, by the SHA-256 of what it is.
-    ImageId
+    ImageId,
+    /// A network of one host.
+    NetworkId
 );
 
 /// 64 hexadecimal digits on the stack.

@@ -1,5 +1,6 @@
 //! What the host and the bridge are.
 
+use crate::network::NetworkInfo;
 use crate::record;
 use crate::time::Time;
 
@@ -76,5 +77,7 @@ record! {
         18 => ipv4_forwarding: bool,
         /// What the user should know.
         19 => warnings: Vec<String>,
+        /// Networks, in the order they are shown.
+        20 => networks: Vec<NetworkInfo>,
     }
 }

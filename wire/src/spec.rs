@@ -66,6 +66,8 @@ numbers! {
         Host = 3,
         /// A bridge. Today: its own namespace, loopback only, with a warning at create.
         Bridge = 4,
+        /// A network that the runtime has under a name of its own.
+        Named = 5,
     }
 }
 
@@ -202,6 +204,12 @@ record! {
         7 => extra_hosts: Vec<String>,
         /// Whether every exposed port is to be published.
         8 => publish_all: bool,
+        /// The network's name where the mode is `Named`.
+        9 => name: String,
+        /// The container's address in it; empty where it has none or nobody knows.
+        10 => address: String,
+        /// Whether the published ports lead to the container while it runs.
+        11 => forwarded: bool,
     }
 }
 

@@ -112,7 +112,12 @@ fn open_log(
     } else {
         (None, None)
     };
-    let LogOpening { files, tty, running } = match open(ringer) {
+    let LogOpening {
+        files,
+        tty,
+        running,
+        raw,
+    } = match open(ringer) {
         Ok(opening) => opening,
         Err(refusal) => return answer.finish(Err(refusal)),
     };
@@ -123,6 +128,7 @@ fn open_log(
         tty,
         bell: bell.is_some(),
         running,
+        raw,
     };
     answer.send_with(&Response::Log(log), Flow::Last, &passed)
 }

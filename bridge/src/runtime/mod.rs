@@ -315,6 +315,11 @@ pub trait Runtime: Send + Sync {
         Err(unsupported("logs"))
     }
 
+    /// Whether the files of a log hold what was written and nothing else: no entries, no times.
+    fn logs_are_raw(&self) -> bool {
+        false
+    }
+
     /// Keeps the writing end of a pipe: a byte is written to it after each write to the log, and it is
     /// closed when this run, or the next one of a container that does not run, has written its last.
     ///

@@ -98,10 +98,11 @@ pub(super) fn found_later(event: Event) -> Event {
 }
 
 fn network(container: &Container, action: Action, time: Time) -> Event {
-    let name = match container.spec.network.mode {
-        NetworkMode::None => "none",
-        NetworkMode::Host => "host",
-        NetworkMode::Default | NetworkMode::Bridge | NetworkMode::Unknown(_) => "bridge",
+    let (name, kind) = match container.spec.network.mode {
+        NetworkMode::None => ("none", "none"),
+        NetworkMode::Host => ("host", "host"),
+        NetworkMode::Named => (container.spec.network.name.as_str(), "bridge"),
+        NetworkMode::Default | NetworkMode::Bridge | NetworkMode::Unknown(_) => ("bridge", "bridge"),
     };
     Event {
         time,
@@ -110,7 +111,7 @@ fn network(container: &Container, action: Action, time: Time) -> Event {
         actor: name.to_owned(),
         attributes: vec![
             Pair::new(attribute::NAME, name),
-            Pair::new(attribute::NETWORK_KIND, name),
+            Pair::new(attribute::NETWORK_KIND, kind),
             Pair::new(attribute::CONTAINER, container.id.to_string()),
         ],
         ..Event::default()

@@ -22,6 +22,8 @@ pub(crate) struct LogOpening {
     pub(crate) tty: bool,
     /// Whether it runs.
     pub(crate) running: bool,
+    /// Whether the files hold what was written and nothing else.
+    pub(crate) raw: bool,
 }
 
 impl Supervisor {
@@ -42,12 +44,18 @@ impl Supervisor {
         if let Some(bell) = bell {
             self.of_runtime(&id, |runtime| runtime.ring(&id, bell))?;
         }
-        let files = self.of_runtime(&id, |runtime| runtime.open_log(&id))?;
+        let runtime = self.runtime_of(&id)?;
+        let files = runtime.open_log(&id).map_err(|error| refusal(&id, &error))?;
         let (tty, running) = self.inventory.with(&id, |unit| {
             let container = &unit.container;
             (container.spec.process.tty, super::is_up(&container.state))
         })?;
-        Ok(LogOpening { files, tty, running })
+        Ok(LogOpening {
+            files,
+            tty,
+            running,
+            raw: runtime.logs_are_raw(),
+        })
     }
 
     /// As [`open_log`](Self::open_log), for a client that is attached from here on.

@@ -49,7 +49,7 @@ pub fn mode_name(mode: NetworkMode) -> &'static str {
     match mode {
         NetworkMode::Default | NetworkMode::Bridge => "bridge",
         NetworkMode::Host => "host",
-        NetworkMode::None | NetworkMode::Unknown(_) => "none",
+        NetworkMode::None | NetworkMode::Named | NetworkMode::Unknown(_) => "none",
     }
 }
 

@@ -12,6 +12,7 @@ use wire::files::{
 };
 use wire::image::{Image, ImageConfig};
 use wire::info::{Info, JournalInfo, LimitSupport};
+use wire::network::{NetworkInfo, NetworkKind};
 use wire::refusal::{Refusal, RefusalCode};
 use wire::request::{
     ContainerRef, Create, IfNewer, ImportImage, Kill, Nothing, PollEvents, Remove, RemoveImage, Rename, Stop,
@@ -28,7 +29,7 @@ use wire::spec::{
 use wire::stats::{
     BlockCounter, BlockKind, Counter, CpuStats, InterfaceStats, MemoryStats, ProcessInfo, Processes, Stats,
 };
-use wire::{ContainerId, ImageId, Time};
+use wire::{ContainerId, ImageId, NetworkId, Time};
 
 /// Where the choices come from.
 pub(crate) enum Source<'a> {
@@ -147,6 +148,12 @@ impl Generate for ContainerId {
     }
 }
 
+impl Generate for NetworkId {
+    fn generate(source: &mut Source<'_>) -> Self {
+        Self([source.byte(); 32])
+    }
+}
+
 impl Generate for ImageId {
     fn generate(source: &mut Source<'_>) -> Self {
         Self([source.byte(); 32])
@@ -173,6 +180,7 @@ numbers!(
     Action,
     MountKind,
     NetworkMode,
+    NetworkKind,
     RestartKind,
     RefusalCode,
     WaitCondition,
@@ -226,11 +234,11 @@ records! {
     State { status, pid, exit, error, started_at, finished_at, restart_count, health }
     Container {
         id, name, runtime, created_at, image_id, spec, state, upper_dir, lower_dirs, log_path, resolv_conf_path,
-        hostname_path, hosts_path, execs
+        hostname_path, hosts_path, execs, storage
     }
     Summary {
         id, name, runtime, created_at, image_id, image, arguments, labels, mounts, network_mode, exposed,
-        published, restart, state, annotations
+        published, restart, state, annotations, network, address, forwarded
     }
 
     Pair { key, value }
@@ -247,7 +255,10 @@ records! {
         privileged, capabilities_added, capabilities_dropped, options, read_only_rootfs, groups_added,
         sysctls, devices
     }
-    Network { mode, exposed, published, dns, dns_options, dns_search, extra_hosts, publish_all }
+    Network {
+        mode, exposed, published, dns, dns_options, dns_search, extra_hosts, publish_all, name, address, forwarded
+    }
+    NetworkInfo { id, name, kind, created_at, subnet, gateway, interface, runtime, labels }
     Process {
         entrypoint, command, env, working_dir, user, tty, open_stdin, stdin_once, attach_stdout,
         attach_stderr, attach_stdin, stop_signal, stop_timeout_s, init, rows, columns
@@ -269,7 +280,7 @@ records! {
     Info {
         host_id, hostname, kernel_version, operating_system, os_version, architecture, cpus, memory_bytes,
         bridge_version, started_at, state_dir, runtimes, cgroup_version, backing_filesystem, limits, journal,
-        seccomp, ipv4_forwarding, warnings
+        seccomp, ipv4_forwarding, warnings, networks
     }
 
     Probe { started_at, ended_at, exit_code, output }
@@ -290,7 +301,7 @@ records! {
     InspectExec { id, until_ended }
     OpenLog { reference, follow }
     LogFile { number, bytes }
-    Log { files, tty, bell, running }
+    Log { files, tty, bell, running, raw }
     Input { terminal }
     Resize { reference, rows, columns }
     PathChange { path, kind }

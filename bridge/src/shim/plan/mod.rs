@@ -159,6 +159,12 @@ impl Plan {
         let network = match spec.network.mode {
             NetworkMode::Host => NetworkPlan::Host,
             NetworkMode::Default | NetworkMode::None | NetworkMode::Bridge => NetworkPlan::Own,
+            NetworkMode::Named => {
+                return Err(Failure::unsupported(format_args!(
+                    "this runtime has no network {}",
+                    spec.network.name
+                )));
+            }
             NetworkMode::Unknown(number) => {
                 return Err(Failure::unsupported(format_args!(
                     "unknown network mode {number}"

@@ -162,6 +162,7 @@ impl FakeLog {
             tty: inner.tty,
             bell,
             running: inner.running,
+            raw: false,
         });
         drop(inner);
         let passed: Vec<_> = passed.iter().map(AsFd::as_fd).collect();

@@ -39,6 +39,7 @@ pub(super) fn network(body: &Body, image: &ImageConfig) -> Result<(Network, Vec<
         dns_search: host.dns_search.clone(),
         extra_hosts: host.extra_hosts.clone(),
         publish_all: *host.publish_all_ports,
+        ..Network::default()
     };
     Ok((network, warnings))
 }
