@@ -7,6 +7,8 @@
 //! - [`reader`] and [`record`]: values, and records of numbered fields that can grow;
 //! - [`Request`], [`Response`], [`Refusal`]: what is asked, what is answered, why not.
 //!
+//! [`v1`] is another protocol, that of a stock Droidspaces, and shares none of these.
+//!
 //! Whatever a peer sends decodes to a value or to an [`Invalid`]; nothing here panics.
 
 pub mod container;
@@ -29,6 +31,7 @@ pub mod response;
 pub mod spec;
 pub mod stats;
 pub mod time;
+pub mod v1;
 
 pub use container::{Container, State, Status, Summary};
 pub use event::{Action, Event, EventKind};

@@ -75,6 +75,7 @@ const TABLE: &[Allowed] = &[
             "jiff",
             "regex-lite",
             "percent-encoding",
+            "sha2",
         ],
         for_tests: &["proptest"],
     },
