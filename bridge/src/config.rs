@@ -262,6 +262,36 @@ pub struct Common {
     /// How to write the log, to standard error.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+    /// Which containers.
+    #[command(flatten)]
+    pub runtimes: Runtimes,
+}
+
+/// Which container runtimes there are, and where their things lie.
+#[derive(Debug, Clone, Args)]
+pub struct Runtimes {
+    /// A container runtime; the first is the one that new images go to. May be given several times.
+    #[arg(long = "runtime", value_enum, value_name = "NAME", default_values_t = [RuntimeName::Native])]
+    pub names: Vec<RuntimeName>,
+    /// Workspace of Droidspaces: /data/local/Droidspaces on Android, /var/lib/Droidspaces elsewhere.
+    #[arg(long, value_name = "DIR")]
+    pub droidspaces_root: Option<PathBuf>,
+    /// Command of Droidspaces: bin/droidspaces in its workspace if it is there, else
+    /// /usr/local/bin/droidspaces.
+    #[arg(long, value_name = "PATH")]
+    pub droidspaces_command: Option<PathBuf>,
+    /// Abstract socket of Droidspaces' daemon, which terminals in its containers go through.
+    #[arg(long, value_name = "NAME", default_value = "droidspaces")]
+    pub droidspaces_daemon: String,
+}
+
+/// A container runtime.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RuntimeName {
+    /// The embedded one: containers of our own.
+    Native,
+    /// Containers that Droidspaces makes and runs.
+    Droidspaces,
 }
 
 /// How the log is written.
@@ -319,6 +349,12 @@ impl Layout {
     #[must_use]
     pub fn native(&self) -> PathBuf {
         self.private().join("native")
+    }
+
+    /// What is kept about containers of Droidspaces.
+    #[must_use]
+    pub fn droidspaces(&self) -> PathBuf {
+        self.private().join("droidspaces")
     }
 
     /// The file with the host's id.

@@ -14,6 +14,7 @@ use wire::{Container, ContainerId, Image, Refusal, RefusalCode, State};
 use crate::clock;
 use crate::limits::CONTAINERS_MAX;
 use crate::lock::hold;
+use crate::runtime::Also;
 use crate::supervise::Backoff;
 
 /// One container, and what only the bridge needs to know about it.
@@ -28,6 +29,8 @@ pub(crate) struct Unit {
     /// Held by whoever changes this container; ends are reported under it too, so that no `die`
     /// overtakes its `start`.
     pub(crate) turn: Arc<Mutex<()>>,
+    /// What else leads to it.
+    also: Also,
     /// As clients list it; made anew at every change.
     summary: Arc<Summary>,
 }
@@ -37,7 +40,47 @@ struct Contents {
     units: BTreeMap<ContainerId, Unit>,
     /// Also names of containers that are still being made.
     names: HashMap<String, ContainerId>,
+    /// Ids that containers had before they got the one they have.
+    also_ids: BTreeMap<ContainerId, ContainerId>,
+    /// Other spellings of names.
+    also_names: HashMap<String, ContainerId>,
     images: Vec<Arc<Image>>,
+}
+
+impl Contents {
+    /// The id that a container has now.
+    fn key(&self, id: &ContainerId) -> ContainerId {
+        match self.units.contains_key(id) {
+            true => *id,
+            false => self.also_ids.get(id).copied().unwrap_or(*id),
+        }
+    }
+
+    fn unit(&self, id: &ContainerId) -> Option<&Unit> {
+        self.units.get(&self.key(id))
+    }
+
+    fn put(&mut self, unit: Unit) {
+        let id = unit.container.id;
+        self.names.insert(unit.container.name.clone(), id);
+        for former in &unit.also.ids {
+            self.also_ids.insert(*former, id);
+        }
+        for name in &unit.also.names {
+            // A second one of the same spelling is reached by its own.
+            self.also_names.entry(name.clone()).or_insert(id);
+        }
+        self.units.insert(id, unit);
+    }
+
+    fn take(&mut self, id: &ContainerId) -> Option<Unit> {
+        let id = self.key(id);
+        let unit = self.units.remove(&id)?;
+        self.names.remove(&unit.container.name);
+        self.also_ids.retain(|_, leads_to| *leads_to != id);
+        self.also_names.retain(|_, leads_to| *leads_to != id);
+        Some(unit)
+    }
 }
 
 /// What exists now.
@@ -113,33 +156,37 @@ impl Inventory {
     /// Finds the one container that is meant: by full id, name, or a prefix of the id.
     pub(crate) fn resolve(&self, reference: &str) -> Result<ContainerId, Refusal> {
         let contents = hold(&self.contents);
-        if let Some(id) = ContainerId::from_hex(reference)
-            && contents.units.contains_key(&id)
-        {
-            return Ok(id);
+        if let Some(unit) = ContainerId::from_hex(reference).and_then(|id| contents.unit(&id)) {
+            return Ok(unit.container.id);
         }
-        if let Some(id) = contents.names.get(reference)
-            && contents.units.contains_key(id)
-        {
-            return Ok(*id);
-        }
-        let mut matches = contents
-            .units
-            .keys()
-            .filter(|id| id.hex().as_str().starts_with(reference));
-        match (matches.next(), matches.next()) {
-            (Some(id), None) if !reference.is_empty() => Ok(*id),
-            (Some(_), Some(_)) if !reference.is_empty() => {
-                Err(Refusal::about(RefusalCode::AmbiguousContainer, reference))
+        for names in [&contents.names, &contents.also_names] {
+            if let Some(id) = names.get(reference)
+                && contents.units.contains_key(id)
+            {
+                return Ok(*id);
             }
-            _ => Err(Refusal::about(RefusalCode::NoSuchContainer, reference)),
+        }
+        if reference.is_empty() {
+            return Err(Refusal::about(RefusalCode::NoSuchContainer, reference));
+        }
+        let begins = |id: &ContainerId| id.hex().as_str().starts_with(reference);
+        let own = contents.units.keys().filter(|id| begins(id));
+        let former = contents.also_ids.iter().filter(|(id, _)| begins(id));
+        let mut matches = own.chain(former.map(|(_, id)| id));
+        let Some(first) = matches.next() else {
+            return Err(Refusal::about(RefusalCode::NoSuchContainer, reference));
+        };
+        // One that was called so before and is called so now is the same one.
+        match matches.all(|id| id == first) {
+            true => Ok(*first),
+            false => Err(Refusal::about(RefusalCode::AmbiguousContainer, reference)),
         }
     }
 
     /// Looks at one container.
     pub(crate) fn with<T>(&self, id: &ContainerId, look: impl FnOnce(&Unit) -> T) -> Result<T, Refusal> {
         let contents = hold(&self.contents);
-        contents.units.get(id).map(look).ok_or_else(|| no_such(id))
+        contents.unit(id).map(look).ok_or_else(|| no_such(id))
     }
 
     /// Looks at every container.
@@ -150,7 +197,8 @@ impl Inventory {
     /// Changes one container, if it is still there.
     pub(crate) fn change(&self, id: &ContainerId, change: impl FnOnce(&mut Unit)) {
         let mut contents = hold(&self.contents);
-        if let Some(unit) = contents.units.get_mut(id) {
+        let key = contents.key(id);
+        if let Some(unit) = contents.units.get_mut(&key) {
             change(unit);
             unit.summary = Arc::new(unit.container.summary());
             self.announce();
@@ -175,26 +223,64 @@ impl Inventory {
         hold(&self.contents).names.remove(name);
     }
 
+    /// A name that a container may have: the one that is wanted, unless another container has it.
+    pub(crate) fn free_name(&self, wanted: &str, id: &ContainerId) -> String {
+        let contents = hold(&self.contents);
+        match contents.names.get(wanted) {
+            Some(holder) if contents.key(holder) != contents.key(id) => {
+                format!("{wanted}-{}", id.hex().short())
+            }
+            _ => wanted.to_owned(),
+        }
+    }
+
+    /// Whether there are as many containers as there may be.
+    pub(crate) fn is_full(&self) -> bool {
+        hold(&self.contents).names.len() >= CONTAINERS_MAX
+    }
+
     /// Adds a container. Its name is taken with it.
-    pub(crate) fn insert(&self, container: Container, stopped_by_hand: bool) {
+    pub(crate) fn insert(&self, container: Container, stopped_by_hand: bool, also: Also) {
         let mut contents = hold(&self.contents);
-        contents.names.insert(container.name.clone(), container.id);
-        let unit = Unit {
+        contents.put(Unit {
             summary: Arc::new(container.summary()),
             stopped_by_hand,
             backoff: Backoff::default(),
             turn: Arc::default(),
+            also,
             container,
-        };
-        contents.units.insert(unit.container.id, unit);
+        });
         self.announce();
+    }
+
+    /// Puts a container in another's place that it has become, perhaps under another id and name:
+    /// whoever holds the turn of the one holds that of the other.
+    pub(crate) fn replace(&self, id: &ContainerId, container: Container, also: Also) {
+        let mut contents = hold(&self.contents);
+        if let Some(unit) = contents.take(id) {
+            contents.put(Unit {
+                summary: Arc::new(container.summary()),
+                also,
+                container,
+                ..unit
+            });
+            self.announce();
+        }
+    }
+
+    /// What else leads to a container.
+    pub(crate) fn also(&self, id: &ContainerId) -> Also {
+        let contents = hold(&self.contents);
+        contents
+            .unit(id)
+            .map(|unit| unit.also.clone())
+            .unwrap_or_default()
     }
 
     /// Forgets a container and its name.
     pub(crate) fn remove(&self, id: &ContainerId) {
         let mut contents = hold(&self.contents);
-        if let Some(unit) = contents.units.remove(id) {
-            contents.names.remove(&unit.container.name);
+        if contents.take(id).is_some() {
             self.announce();
         }
     }
@@ -210,11 +296,7 @@ impl Inventory {
         let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
         let mut contents = hold(&self.contents);
         loop {
-            if contents
-                .units
-                .get(id)
-                .is_none_or(|unit| done(&unit.container.state))
-            {
+            if contents.unit(id).is_none_or(|unit| done(&unit.container.state)) {
                 return true;
             }
             contents = match deadline {

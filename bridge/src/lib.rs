@@ -22,6 +22,7 @@ mod inventory;
 mod limits;
 mod listen;
 mod lock;
+mod networks;
 pub mod pack;
 mod peer;
 mod publish;
@@ -61,6 +62,7 @@ impl Bridge {
                 last_sequence: bounds.last_sequence,
                 failure: ledger.failure().unwrap_or_default(),
             },
+            networks: networks::all(&self.facts, self.supervisor.networks()),
             ..self.facts.clone()
         }
     }

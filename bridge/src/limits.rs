@@ -79,6 +79,9 @@ pub(crate) const RESTART_BACKOFF_RESET: Duration = Duration::from_secs(10);
 /// How long to wait before events that the journal could not take are offered to it again.
 pub(crate) const JOURNAL_RETRY: Duration = Duration::from_secs(2);
 
+/// Stack of a thread that carries out what has happened to a busy container, in bytes.
+pub(crate) const LANE_STACK_BYTES: usize = 256 * 1024;
+
 /// Groups of events that wait for a journal to heal. Each container owes few; past this the
 /// oldest of them are given up with an error in the log.
 pub(crate) const OWED_MAX: usize = 4096;

@@ -13,10 +13,12 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Uid;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::config::{Common, Layout, LogFormat, Retention, Serve};
+use crate::config::{Common, Layout, LogFormat, Retention, RuntimeName, Runtimes, Serve};
 use crate::gate::{Door, Gate};
+use crate::runtime::droidspaces::{self, DroidspacesOptions, DroidspacesRuntime};
 use crate::runtime::native::{NativeOptions, NativeRuntime};
-use crate::runtime::{Registry, RuntimeError};
+use crate::runtime::{Registry, Runtime, RuntimeError};
+use crate::shim::cgroup;
 use crate::supervise::{BeginError, Supervisor};
 use crate::sys::memory;
 use crate::{Bridge, host, listen};
@@ -134,20 +136,51 @@ pub(crate) fn start(
     let id_path = layout.host_id();
     memory::share_one_arena();
     let host_id = host::id(&id_path).map_err(|error| StartError::File(id_path, error))?;
-    let options = NativeOptions {
-        demo,
-        shim: PathBuf::from(SELF),
-    };
-    let native = NativeRuntime::open(&layout.native(), options).map_err(StartError::Runtime)?;
-    let native = Arc::new(native);
-    let runtimes = Registry::new(vec![Arc::<NativeRuntime>::clone(&native)]);
+    let runtimes = runtimes(&common.runtimes, layout, demo).map_err(StartError::Runtime)?;
     let supervisor = Supervisor::begin(&layout.journal(), host_id, retention.options(), runtimes)
         .map_err(StartError::Begin)?;
-    let facts = host::facts(layout, host_id, supervisor.runtime_names(), native.groups());
+    let facts = host::facts(
+        layout,
+        host_id,
+        supervisor.runtime_names(),
+        &cgroup::Layout::detect(),
+    );
     let gate = Gate {
         front_uid: common.front_uid,
     };
     Ok((Arc::new(Bridge { supervisor, facts }), gate))
+}
+
+/// Opens the runtimes that are asked for, in their order.
+fn runtimes(asked: &Runtimes, layout: &Layout, demo: bool) -> Result<Registry, RuntimeError> {
+    let mut runtimes: Vec<Arc<dyn Runtime>> = Vec::new();
+    for (at, name) in asked.names.iter().enumerate() {
+        if asked.names.iter().position(|first| first == name) != Some(at) {
+            continue;
+        }
+        runtimes.push(match name {
+            RuntimeName::Native => {
+                let options = NativeOptions {
+                    demo,
+                    shim: PathBuf::from(SELF),
+                };
+                Arc::new(NativeRuntime::open(&layout.native(), options)?)
+            }
+            RuntimeName::Droidspaces => {
+                let root = asked
+                    .droidspaces_root
+                    .clone()
+                    .unwrap_or_else(droidspaces::usual_root);
+                let command = asked.droidspaces_command.clone();
+                let options = DroidspacesOptions {
+                    command: command.unwrap_or_else(|| droidspaces::usual_command(&root)),
+                    root,
+                };
+                Arc::new(DroidspacesRuntime::open(&layout.droidspaces(), options)?)
+            }
+        });
+    }
+    Ok(Registry::new(runtimes))
 }
 
 /// Begins to answer.

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use socketd::docker::attach::frame_header;
-use socketd::streams::{From as Begin, LogStream, OpenFile, Shape, Wanted};
+use socketd::streams::{From as Begin, Kept, LogStream, OpenFile, Shape, Wanted};
 use tokio::io::AsyncWriteExt;
 use tokio::net::UnixStream;
 use wire::Time;
@@ -156,7 +156,12 @@ async fn through(path: &Path, from: Begin) -> (u64, f64) {
         until: None,
         follow: false,
     };
-    let mut log = LogStream::new(vec![OpenFile::new(file.into(), &told)], wanted, None);
+    let mut log = LogStream::new(
+        Kept::Entries,
+        vec![OpenFile::new(file.into(), &told)],
+        wanted,
+        None,
+    );
     while let Some(bytes) = log.next().await {
         ours.write_all(&bytes).await.unwrap();
     }

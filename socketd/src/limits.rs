@@ -148,6 +148,10 @@ pub const LOG_PIECE_BYTES: usize = 256 * 1024;
 /// Bytes read at once on the way from a log's end towards its beginning.
 pub const LOG_TAIL_BYTES: usize = 64 * 1024;
 
+/// Bytes before the place reached in a log without entries that are kept and compared, so that a
+/// file that was cut and begun again is noticed. Bounds what each follower holds while it waits.
+pub const LOG_PLACE_BYTES: usize = 256;
+
 /// Longest frame of a log, in bytes, its header included. A line that is longer goes in several;
 /// clients keep a frame in memory.
 pub const FRAME_BYTES_MAX: usize = 64 * 1024;

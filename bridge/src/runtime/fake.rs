@@ -5,6 +5,7 @@ use std::io::Write;
 use std::os::fd::OwnedFd;
 use std::sync::Mutex;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
 use wire::container::Exit;
 use wire::exec::ExecStarted;
@@ -12,7 +13,7 @@ use wire::request::ImportImage;
 use wire::response::ContainerUsage;
 use wire::{Container, ContainerId, Image, ImageId, Time};
 
-use super::{Change, Condition, ExecOrder, ExecRun, Found, Runtime, RuntimeError, Started};
+use super::{Also, Change, Condition, ExecOrder, ExecRun, Found, PastEvent, Runtime, RuntimeError, Started};
 use crate::clock;
 use crate::lock::hold;
 
@@ -40,6 +41,12 @@ struct Script {
     exec_signals: Vec<(String, i32)>,
     /// Whether limits cannot be changed.
     update_fails: bool,
+    /// What the container of the next start is from then on.
+    becomes: Option<Box<Container>>,
+    /// Whether containers are ended by the runtime itself.
+    ends_by_itself: bool,
+    /// What it has kept of the time before.
+    history: Vec<PastEvent>,
 }
 
 /// What a further process does.
@@ -104,6 +111,30 @@ impl Fake {
         }
     }
 
+    /// Tells something, as if somebody else had done it.
+    pub(crate) fn tell(&self, change: Change) {
+        let changes = hold(&self.script).changes.clone();
+        changes
+            .expect("the bridge has begun")
+            .send(change)
+            .expect("somebody follows");
+    }
+
+    /// The next start makes the container another one.
+    pub(crate) fn become_at_start(&self, container: Container) {
+        hold(&self.script).becomes = Some(Box::new(container));
+    }
+
+    /// From now on containers are ended by the runtime itself.
+    pub(crate) fn end_by_itself(&self) {
+        hold(&self.script).ends_by_itself = true;
+    }
+
+    /// What happened before the bridge.
+    pub(crate) fn remember(&self, history: Vec<PastEvent>) {
+        hold(&self.script).history = history;
+    }
+
     /// From now on processes take no notice of a signal.
     pub(crate) fn ignore(&self, signal: i32) {
         hold(&self.script).ignored.push(signal);
@@ -164,6 +195,30 @@ impl Runtime for Fake {
         Ok(self.found())
     }
 
+    fn history(&self) -> Vec<PastEvent> {
+        hold(&self.script).history.clone()
+    }
+
+    fn history_is_kept(&self) {
+        hold(&self.script).history.clear();
+    }
+
+    fn ends_by_itself(&self) -> bool {
+        hold(&self.script).ends_by_itself
+    }
+
+    fn end(&self, id: &ContainerId, _: Duration) -> Result<(), RuntimeError> {
+        self.end_at(
+            id,
+            Exit {
+                code: 7,
+                ..Exit::default()
+            },
+            clock::now(),
+        );
+        Ok(())
+    }
+
     fn check(&self, _: &Container) -> Result<Vec<String>, RuntimeError> {
         Ok(Vec::new())
     }
@@ -172,6 +227,7 @@ impl Runtime for Fake {
         self.put(Found {
             container: container.clone(),
             condition: Condition::Created,
+            also: Also::default(),
         });
         Ok(())
     }
@@ -186,6 +242,7 @@ impl Runtime for Fake {
         let started = Started {
             pid: script.next_pid,
             started_at: clock::now(),
+            became: script.becomes.take(),
         };
         let found = script
             .containers
@@ -196,7 +253,7 @@ impl Runtime for Fake {
             started_at: started.started_at,
             frozen: false,
         };
-        Ok(started)
+        Ok(started.clone())
     }
 
     fn signal(&self, id: &ContainerId, signal: i32) -> Result<(), RuntimeError> {

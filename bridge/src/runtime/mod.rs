@@ -4,92 +4,29 @@
 //! clients. Nothing outside this folder names a particular runtime.
 
 use std::fmt;
-use std::io;
 use std::os::fd::OwnedFd;
 use std::sync::mpsc::Sender;
+use std::time::Duration;
 
-use wire::container::Exit;
 use wire::exec::ExecStarted;
 use wire::files::{Commit, LogFile, PathChange, PathStat, WriteArchive};
+use wire::network::NetworkInfo;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
 use wire::stats::{ProcessInfo, Stats};
-use wire::{Container, ContainerId, ExecSpec, Image, ImageId, Time};
+use wire::{Container, ContainerId, ExecSpec, Image, ImageId};
 
+mod change;
+pub mod droidspaces;
+mod error;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod native;
 mod registry;
 
+pub use change::{Also, Change, Condition, Found, PastEvent, Started};
+pub use error::RuntimeError;
 pub(crate) use registry::Registry;
-
-/// What a runtime tells on its own account, as it happens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Change {
-    /// A container's first process ended.
-    Exited {
-        /// The container.
-        id: ContainerId,
-        /// How it ended.
-        exit: Exit,
-        /// When.
-        finished_at: Time,
-    },
-    /// A further process ended.
-    ExecEnded {
-        /// The container.
-        container: ContainerId,
-        /// The process, by the id it was started with.
-        exec: String,
-        /// How it ended.
-        exit: Exit,
-        /// When.
-        finished_at: Time,
-    },
-}
-
-/// Where a container stands when the bridge starts and asks.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Condition {
-    /// Made, never started (or its last start failed).
-    Created,
-    /// Its first process runs; its end will be told as a [`Change`].
-    Running {
-        /// The first process.
-        pid: u32,
-        /// When it started.
-        started_at: Time,
-        /// Whether its processes are frozen.
-        frozen: bool,
-    },
-    /// Its first process ended.
-    Exited {
-        /// How.
-        exit: Exit,
-        /// When it started.
-        started_at: Time,
-        /// When it ended; never where nobody saw it.
-        finished_at: Time,
-    },
-}
-
-/// A container that was there when the bridge started.
-#[derive(Debug, Clone)]
-pub struct Found {
-    /// All of it but its state, which is left at its default.
-    pub container: Container,
-    /// Where it stands.
-    pub condition: Condition,
-}
-
-/// A container whose first process runs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Started {
-    /// The first process.
-    pub pid: u32,
-    /// When it started.
-    pub started_at: Time,
-}
 
 /// A further process to be started.
 #[derive(Debug, Clone, Copy)]
@@ -139,93 +76,6 @@ impl fmt::Debug for Tar {
     }
 }
 
-/// What a runtime can fail at.
-#[derive(Debug)]
-pub enum RuntimeError {
-    /// The runtime has no such container.
-    NoSuchContainer(ContainerId),
-    /// The runtime has no such image.
-    NoSuchImage(ImageId),
-    /// The container's process is gone.
-    NotRunning,
-    /// The command is not in the root file system: exit code 127.
-    CommandNotFound {
-        /// The command as asked.
-        command: String,
-        /// The rest of the sentence, as `stat /x: no such file or directory`.
-        reason: String,
-    },
-    /// The command cannot be executed: exit code 126.
-    CommandNotExecutable {
-        /// The command as asked.
-        command: String,
-        /// The rest of the sentence, as `permission denied`.
-        reason: String,
-    },
-    /// No such user or group in the container; the sentence says who.
-    NoSuchUser(String),
-    /// The specification contradicts itself or the machine.
-    InvalidSpec(String),
-    /// This runtime, or this kernel, cannot do this.
-    Unsupported(String),
-    /// A tar that is none, or holds what an image may not.
-    InvalidArchive(String),
-    /// Nothing is at this path of the container.
-    NoSuchPath(String),
-    /// What is at this path of the container is no directory.
-    NotADirectory(String),
-    /// What is at this path of the container stands in the way.
-    PathConflict {
-        /// The path.
-        path: String,
-        /// Why.
-        reason: String,
-    },
-    /// The container's file system refuses writing at this path.
-    ReadOnly(String),
-    /// The operating system said no.
-    System {
-        /// What was tried.
-        attempt: &'static str,
-        /// What it said.
-        error: io::Error,
-    },
-}
-
-impl RuntimeError {
-    /// For `map_err`: the attempt, then the error.
-    pub fn system<E: Into<io::Error>>(attempt: &'static str) -> impl FnOnce(E) -> Self {
-        move |error| Self::System {
-            attempt,
-            error: error.into(),
-        }
-    }
-}
-
-impl fmt::Display for RuntimeError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::NoSuchContainer(id) => write!(f, "no container {id}"),
-            Self::NoSuchImage(id) => write!(f, "no image {id}"),
-            Self::NotRunning => f.write_str("container is not running"),
-            Self::CommandNotFound { command, reason } | Self::CommandNotExecutable { command, reason } => {
-                write!(f, "exec: \"{command}\": {reason}")
-            }
-            Self::NoSuchUser(sentence)
-            | Self::InvalidSpec(sentence)
-            | Self::Unsupported(sentence)
-            | Self::InvalidArchive(sentence) => f.write_str(sentence),
-            Self::NoSuchPath(path) => write!(f, "nothing is at {path}"),
-            Self::NotADirectory(path) => write!(f, "{path} is no directory"),
-            Self::PathConflict { path, reason } => write!(f, "{path}: {reason}"),
-            Self::ReadOnly(path) => write!(f, "{path} cannot be written"),
-            Self::System { attempt, error } => write!(f, "{attempt}: {error}"),
-        }
-    }
-}
-
-impl std::error::Error for RuntimeError {}
-
 /// A container runtime. Calls that change one container never overlap; those that only look at it, and
 /// signals to its further processes, may come at any time. Calls for different containers overlap.
 pub trait Runtime: Send + Sync {
@@ -238,6 +88,20 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// When not even a list can be made; a single broken container is logged and left out.
     fn begin(&self, changes: Sender<Change>) -> Result<Vec<Found>, RuntimeError>;
+
+    /// What happened before this bridge kept a journal, oldest first; empty once it was
+    /// [taken over](Self::history_is_kept).
+    fn history(&self) -> Vec<PastEvent> {
+        Vec::new()
+    }
+
+    /// The history is durable elsewhere, and need not be told again.
+    fn history_is_kept(&self) {}
+
+    /// The networks of this runtime, their ids left open.
+    fn networks(&self) -> Vec<NetworkInfo> {
+        Vec::new()
+    }
 
     /// What a specification asks for that this runtime does not do, in sentences for the user.
     ///
@@ -257,6 +121,20 @@ pub trait Runtime: Send + Sync {
     /// Nothing runs, and nothing is left behind that a later start would trip over.
     fn start(&self, id: &ContainerId) -> Result<Started, RuntimeError>;
 
+    /// Whether a container is ended by [`end`](Self::end); else by its signal, patience, and SIGKILL.
+    fn ends_by_itself(&self) -> bool {
+        false
+    }
+
+    /// Ends a container in the runtime's own way and returns once that is done. Called beside the
+    /// calls that change the container, so that its end can be told meanwhile.
+    ///
+    /// # Errors
+    /// [`RuntimeError::NotRunning`] when it is gone.
+    fn end(&self, _id: &ContainerId, _patience: Duration) -> Result<(), RuntimeError> {
+        Err(unsupported("end of its own"))
+    }
+
     /// Sends a signal to the first process.
     ///
     /// # Errors
@@ -268,6 +146,14 @@ pub trait Runtime: Send + Sync {
     /// # Errors
     /// The old name is kept.
     fn rename(&self, id: &ContainerId, name: &str) -> Result<(), RuntimeError>;
+
+    /// Whether containers can be removed at all. Asked before one that runs is ended for it.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Unsupported`] with a sentence for the user.
+    fn check_remove(&self) -> Result<(), RuntimeError> {
+        Ok(())
+    }
 
     /// Removes a container that does not run, with all its files.
     ///

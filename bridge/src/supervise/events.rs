@@ -6,6 +6,7 @@ use wire::spec::{NetworkMode, Pair};
 use wire::{Action, Container, Event, EventKind, Time};
 
 use crate::clock;
+use crate::runtime::PastEvent;
 
 /// An event of a container, with what every one of them carries.
 pub(super) fn of(container: &Container, action: Action, time: Time) -> Event {
@@ -88,6 +89,21 @@ pub(super) fn daemon(action: Action) -> Event {
         kind: EventKind::Daemon,
         action,
         attributes: vec![Pair::new(attribute::VERSION, env!("CARGO_PKG_VERSION"))],
+        ..Event::default()
+    }
+}
+
+/// Something that a runtime has kept of the time before this journal.
+pub(super) fn past(event: &PastEvent, runtime: &str) -> Event {
+    Event {
+        time: event.time,
+        kind: EventKind::Container,
+        action: event.action,
+        actor: event.id.to_string(),
+        attributes: vec![
+            Pair::new(attribute::NAME, event.name.as_str()),
+            Pair::new(attribute::RUNTIME, runtime),
+        ],
         ..Event::default()
     }
 }

@@ -10,6 +10,7 @@ use super::run::{is_up, refusal};
 use super::{Supervisor, events, names};
 use crate::clock;
 use crate::lock::hold;
+use crate::runtime::Also;
 use crate::signal;
 
 /// Tries at a name of our own before giving up.
@@ -69,9 +70,9 @@ impl Supervisor {
             .map_err(|error| refusal(&id, &error))?;
         let event = events::of(&container, Action::Create, container.created_at);
         let inventory = Arc::clone(&self.inventory);
-        let recorded = self
-            .ledger
-            .record(vec![event], move || inventory.insert(container, false));
+        let recorded = self.ledger.record(vec![event], move || {
+            inventory.insert(container, false, Also::default())
+        });
         if let Err(refusal) = recorded {
             if let Err(error) = runtime.remove(&id) {
                 tracing::error!(%id, %error, "a container that could not be recorded is left behind");
@@ -125,6 +126,7 @@ impl Supervisor {
     pub(super) fn remove(&self, reference: &str, force: bool) -> Result<(), Refusal> {
         self.ledger.writable()?;
         let id = self.inventory.resolve(reference)?;
+        self.of_runtime(&id, |runtime| runtime.check_remove())?;
         if self.inventory.with(&id, |unit| is_up(&unit.container.state))? {
             if !force {
                 return Err(Refusal::about(RefusalCode::ContainerRunning, id.to_string()));

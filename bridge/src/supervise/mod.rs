@@ -10,9 +10,11 @@ mod files;
 mod health;
 mod images;
 mod inside;
+mod lanes;
 mod ledger;
 mod life;
 mod names;
+mod outside;
 mod probe;
 mod reconcile;
 mod restart;
@@ -29,6 +31,7 @@ use std::sync::{Arc, RwLock};
 use std::thread;
 
 use wire::container::Exit;
+use wire::network::NetworkInfo;
 use wire::response::ContainerUsage;
 use wire::{Action, ContainerId, Refusal, Status, Time};
 
@@ -52,6 +55,7 @@ pub(crate) struct Supervisor {
     errands: Sender<Errand>,
     execs: Arc<exec::Table>,
     health: health::Checks,
+    lanes: lanes::Lanes,
     /// Read while a container is made from an image, written while an image goes.
     image_use: RwLock<()>,
 }
@@ -105,9 +109,14 @@ impl Supervisor {
             errands,
             execs: Arc::default(),
             health: health::Checks::new().map_err(BeginError::Thread)?,
+            lanes: lanes::Lanes::default(),
             image_use: RwLock::new(()),
         });
-        let revivals = supervisor.reconcile(opened.past, &changes_sender)?;
+        let mut past = opened.past;
+        supervisor
+            .take_over_histories(&mut past)
+            .map_err(BeginError::Record)?;
+        let revivals = supervisor.reconcile(past, &changes_sender)?;
         supervisor.refresh_images();
         drop(changes_sender);
         supervisor.follow(changes).map_err(BeginError::Thread)?;
@@ -147,6 +156,12 @@ impl Supervisor {
         self.runtimes.names()
     }
 
+    /// The runtimes' networks, their ids left open.
+    pub(crate) fn networks(&self) -> Vec<NetworkInfo> {
+        let of = |runtime: &dyn Runtime| runtime.networks();
+        self.runtimes.all().flat_map(of).collect()
+    }
+
     /// Disk used by each container, measured now.
     pub(crate) fn usage(&self) -> Vec<ContainerUsage> {
         self.runtimes.all().flat_map(Runtime::usage).collect()
@@ -157,25 +172,34 @@ impl Supervisor {
         let supervisor = Arc::clone(self);
         let follow = move || {
             for change in changes {
-                match change {
-                    Change::Exited {
-                        id,
-                        exit,
-                        finished_at,
-                    } => supervisor.ended(&id, &exit, finished_at),
-                    Change::ExecEnded {
-                        container,
-                        exec,
-                        exit,
-                        finished_at,
-                    } => supervisor.exec_ended(&container, &exec, &exit, finished_at),
-                }
+                supervisor.take_in(change);
             }
         };
         thread::Builder::new()
             .name("changes".to_owned())
             .spawn(follow)
             .map(drop)
+    }
+
+    fn carry_out(&self, change: Change) {
+        match change {
+            Change::Exited {
+                id,
+                exit,
+                finished_at,
+            } => self.ended(&id, &exit, finished_at),
+            Change::ExecEnded {
+                container,
+                exec,
+                exit,
+                finished_at,
+            } => self.exec_ended(&container, &exec, &exit, finished_at),
+            Change::Appeared(found) => self.appeared(*found),
+            Change::Altered { id, container, also } => self.altered(&id, *container, also),
+            Change::Vanished { id } => self.vanished(&id),
+            Change::Started { id, started, again } => self.started_outside(&id, &started, again),
+            Change::ImagesChanged => self.refresh_images(),
+        }
     }
 
     /// A container's first process ended.

@@ -22,12 +22,25 @@ impl Supervisor {
         let mut told = Vec::new();
         let mut seen = HashSet::new();
         for runtime in self.runtimes.all() {
-            for found in runtime.begin(changes.clone()).map_err(BeginError::Runtime)? {
-                let actor = found.container.id.to_string();
-                let before = past.containers.get(&actor);
+            for mut found in runtime.begin(changes.clone()).map_err(BeginError::Runtime)? {
+                let container = &mut found.container;
+                let actor = container.id.to_string();
+                container.name = self.inventory.free_name(&container.name, &container.id);
+                let mut before = past.containers.get(&actor);
+                for former in found.also.ids.iter().map(ToString::to_string) {
+                    let Some(past) = past.containers.get(&former) else {
+                        continue;
+                    };
+                    if before.is_none() {
+                        let created = events::of(&found.container, Action::Create, clock::now());
+                        told.push(events::found_later(created));
+                        before = Some(past);
+                    }
+                }
+                let also = found.also.clone();
                 let (container, stopped_by_hand) = settle(found, before, &mut told);
                 seen.insert(actor);
-                self.inventory.insert(container, stopped_by_hand);
+                self.inventory.insert(container, stopped_by_hand, also);
             }
         }
         for (actor, before) in past.containers.iter().filter(|(actor, _)| !seen.contains(*actor)) {
@@ -72,10 +85,15 @@ impl Supervisor {
 }
 
 /// One container: its state, and the events that lead from what the journal knows to it.
-fn settle(found: Found, before: Option<&ContainerPast>, told: &mut Vec<Event>) -> (Container, bool) {
+pub(super) fn settle(
+    found: Found,
+    before: Option<&ContainerPast>,
+    told: &mut Vec<Event>,
+) -> (Container, bool) {
     let Found {
         mut container,
         condition,
+        ..
     } = found;
     let unknown = ContainerPast::default();
     if before.is_none() {
@@ -93,6 +111,9 @@ fn settle(found: Found, before: Option<&ContainerPast>, told: &mut Vec<Event>) -
             attribute::OLD_NAME,
             before.name.as_str(),
         )));
+    }
+    if !before.created_at.is_never() {
+        container.created_at = before.created_at;
     }
     container.state.restart_count = before.restart_count;
     container.state.started_at = before.started_at;
@@ -151,7 +172,16 @@ fn settle_end(
 ) {
     let same_run = before.started_at == started_at || started_at.is_never();
     if same_run && !before.running {
-        return ended(container, before.exit.clone().unwrap_or(exit), before.finished_at);
+        let known = if before.finished_at.is_never() {
+            finished_at
+        } else {
+            before.finished_at
+        };
+        return ended(container, before.exit.clone().unwrap_or(exit), known);
+    }
+    if same_run && finished_at < before.started_at {
+        // What is kept is the end of an earlier run.
+        return lost(container, told);
     }
     if !same_run {
         if started_at < before.started_at {
@@ -195,7 +225,7 @@ fn ended(container: &mut Container, exit: Exit, finished_at: Time) {
     state.exit = Some(exit);
 }
 
-fn nobody_saw() -> Exit {
+pub(super) fn nobody_saw() -> Exit {
     Exit {
         unknown: true,
         ..Exit::default()

@@ -6,13 +6,14 @@ use std::time::Duration;
 use wire::container::Exit;
 use wire::limits::STOP_TIMEOUT_S_MAX;
 use wire::request::{Kill, Stop};
-use wire::{Action, Container, ContainerId, Refusal, RefusalCode, State, Status, Time};
+use wire::{Action, Container, ContainerId, Event, Refusal, RefusalCode, State, Status, Time};
 
 use super::{Errand, Supervisor, events, verdict};
 use crate::clock;
+use crate::inventory::Unit;
 use crate::limits::{KILL_TIMEOUT, STOP_TIMEOUT_S};
 use crate::lock::hold;
-use crate::runtime::{RuntimeError, Started};
+use crate::runtime::{Runtime, RuntimeError, Started};
 use crate::signal;
 
 impl Supervisor {
@@ -77,6 +78,10 @@ impl Supervisor {
             number => signal::checked(number)?,
         };
         let patience = patience(stop.timeout_s, own_timeout);
+        let runtime = self.runtime_of(id)?;
+        if stop.signal == 0 && runtime.ends_by_itself() {
+            return self.let_end(runtime.as_ref(), id, patience);
+        }
         let started_at = self.send_signal(id, signal, true)?;
         if signal != signal::KILL && self.await_end(id, started_at, Some(patience)).is_err() {
             match self.send_signal(id, signal::KILL, true) {
@@ -86,6 +91,25 @@ impl Supervisor {
             };
         }
         self.await_end(id, started_at, Some(KILL_TIMEOUT))
+    }
+
+    /// Has the runtime end a container that runs, and waits until its end is recorded.
+    fn let_end(&self, runtime: &dyn Runtime, id: &ContainerId, patience: Duration) -> Result<(), Refusal> {
+        let turn = self.inventory.with(id, |unit| Arc::clone(&unit.turn))?;
+        let state = {
+            let _turn = hold(&turn);
+            self.inventory.with(id, |unit| unit.container.state.clone())?
+        };
+        if !is_up(&state) {
+            return Err(Refusal::about(RefusalCode::NotRunning, id.to_string()));
+        }
+        self.inventory.change(id, |unit| unit.stopped_by_hand = true);
+        match runtime.end(id, patience) {
+            // It may have ended meanwhile, and be on its way here.
+            Ok(()) | Err(RuntimeError::NotRunning) => {}
+            Err(error) => return Err(refusal(id, &error)),
+        }
+        self.await_end(id, state.started_at, Some(KILL_TIMEOUT))
     }
 
     /// Records that something was done to a container by hand.
@@ -185,6 +209,9 @@ impl Supervisor {
         let by_policy = ended_at.map(|_| state.restart_count.saturating_add(1));
         match self.runtime_of(id)?.start(id) {
             Ok(started) => self.started(&container, started, by_policy),
+            Err(RuntimeError::AlreadyRunning) => {
+                Err(Refusal::about(RefusalCode::AlreadyRunning, id.to_string()))
+            }
             Err(error) => {
                 self.start_failed(id, &error);
                 Err(refusal(id, &error))
@@ -198,21 +225,16 @@ impl Supervisor {
         started: Started,
         by_policy: Option<u32>,
     ) -> Result<(), Refusal> {
-        let events = events::started(container, started.started_at, started.pid, by_policy);
         let (inventory, id) = (Arc::clone(&self.inventory), container.id);
-        let recorded = self.ledger.record(events, move || {
-            inventory.change(&id, |unit| {
-                unit.stopped_by_hand = false;
-                let state = &mut unit.container.state;
-                state.status = Status::Running;
-                state.pid = started.pid;
-                state.started_at = started.started_at;
-                state.error.clear();
-                state.restart_count = by_policy.unwrap_or(0);
-                // How the run before ended is history now.
-                state.exit = None;
-                state.health = verdict::at_start(&unit.container.spec);
-            });
+        let restarts = by_policy.unwrap_or(0);
+        let (told, became) = became(container, &started, by_policy);
+        let recorded = self.ledger.record(told, move || {
+            if let Some(became) = became {
+                let mut also = inventory.also(&id);
+                also.ids.push(id);
+                inventory.replace(&id, became, also);
+            }
+            inventory.change(&id, |unit| runs(unit, &started, restarts));
         });
         self.health.look(&id, &container.spec);
         if recorded.is_err() {
@@ -248,6 +270,42 @@ impl Supervisor {
     }
 }
 
+/// The events of a start, and what the container is from here on where the start made it another.
+fn became(
+    container: &Container,
+    started: &Started,
+    by_policy: Option<u32>,
+) -> (Vec<Event>, Option<Container>) {
+    let start = |container| events::started(container, started.started_at, started.pid, by_policy);
+    let Some(became) = &started.became else {
+        return (start(container), None);
+    };
+    let after = Container {
+        name: container.name.clone(),
+        created_at: container.created_at,
+        state: container.state.clone(),
+        ..Container::clone(became)
+    };
+    let mut told = vec![events::of(&after, Action::Create, started.started_at)];
+    told.extend(start(&after));
+    told.push(events::of(container, Action::Destroy, started.started_at));
+    (told, Some(after))
+}
+
+/// A unit whose container has just started.
+pub(super) fn runs(unit: &mut Unit, started: &Started, restart_count: u32) {
+    unit.stopped_by_hand = false;
+    let state = &mut unit.container.state;
+    state.status = Status::Running;
+    state.pid = started.pid;
+    state.started_at = started.started_at;
+    state.error.clear();
+    state.restart_count = restart_count;
+    // How the run before ended is history now.
+    state.exit = None;
+    state.health = verdict::at_start(&unit.container.spec);
+}
+
 /// Whether the first process exists.
 pub(crate) fn is_up(state: &State) -> bool {
     matches!(state.status, Status::Running | Status::Paused)
@@ -270,6 +328,7 @@ pub(super) fn refusal(id: &ContainerId, error: &RuntimeError) -> Refusal {
         RuntimeError::NoSuchContainer(id) => (RefusalCode::NoSuchContainer, id.to_string()),
         RuntimeError::NoSuchImage(image) => (RefusalCode::NoSuchImage, image.to_string()),
         RuntimeError::NotRunning => (RefusalCode::NotRunning, id.to_string()),
+        RuntimeError::AlreadyRunning => (RefusalCode::AlreadyRunning, id.to_string()),
         RuntimeError::CommandNotFound { command, .. } => (RefusalCode::CommandNotFound, command.clone()),
         RuntimeError::CommandNotExecutable { command, .. } => {
             (RefusalCode::CommandNotExecutable, command.clone())

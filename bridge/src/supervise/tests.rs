@@ -15,10 +15,11 @@ use wire::{Action, ContainerId, Event, EventKind, RefusalCode, State, Status, Ti
 
 mod checked;
 mod inside;
+mod outside;
 
 use super::Supervisor;
 use crate::runtime::fake::{Fake, IMAGE};
-use crate::runtime::{Condition, Found, Registry, Runtime};
+use crate::runtime::{Also, Condition, Found, Registry, Runtime};
 
 /// Longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -36,6 +37,19 @@ impl Place {
 
     fn begin(&self, fake: &Arc<Fake>) -> Arc<Supervisor> {
         begin(&self.0, fake)
+    }
+
+    /// The first supervisor's threads hold its journal; a copy is what a killed bridge leaves.
+    fn begin_again(&self, fake: &Arc<Fake>) -> Arc<Supervisor> {
+        let copy = self.0.join("copy");
+        std::fs::create_dir(&copy).expect("a directory");
+        for entry in std::fs::read_dir(&self.0).expect("readable") {
+            let entry = entry.expect("readable");
+            if entry.file_type().is_ok_and(|kind| kind.is_file()) {
+                std::fs::copy(entry.path(), copy.join(entry.file_name())).expect("copied");
+            }
+        }
+        begin(&copy, fake)
     }
 }
 
@@ -245,7 +259,7 @@ fn references_resolve() {
             ..Default::default()
         };
         container.id.0[0] = byte;
-        inventory.insert(container, false);
+        inventory.insert(container, false, Also::default());
     }
     let code = |reference: &str| inventory.resolve(reference).map_err(|refusal| refusal.code);
     assert_eq!(code("one"), code("ab"));
@@ -435,17 +449,8 @@ fn after_a_restart(
         }
         id
     };
-    // The first supervisor's threads hold its journal; a copy is what a killed bridge leaves.
-    let copy = place.0.join("copy");
-    std::fs::create_dir(&copy).expect("a directory");
-    for entry in std::fs::read_dir(&place.0).expect("readable") {
-        let entry = entry.expect("readable");
-        if entry.file_type().is_ok_and(|kind| kind.is_file()) {
-            std::fs::copy(entry.path(), copy.join(entry.file_name())).expect("copied");
-        }
-    }
     meanwhile(&later, &id);
-    (begin(&copy, &later), id, place)
+    (place.begin_again(&later), id, place)
 }
 
 #[test]
@@ -542,6 +547,7 @@ fn one_that_nobody_knew_is_recorded_as_made() {
             started_at: Time(2_000),
             frozen: false,
         },
+        also: Also::default(),
     });
     let supervisor = place.begin(&fake);
     assert_eq!(actions(&supervisor), [Action::Create, Action::Start]);

@@ -44,7 +44,7 @@ pub fn start_ticks(pid: u32) -> io::Result<u64> {
 pub fn signal(pid: u32, started_ticks: u64, signal: i32) -> io::Result<()> {
     let gone = || io::Error::from_raw_os_error(libc::ESRCH);
     let raw = i32::try_from(pid).ok().filter(|&raw| raw > 0).ok_or_else(gone)?;
-    let handle = open(raw);
+    let handle = open_raw(raw);
     if start_ticks(pid)? != started_ticks {
         return Err(gone());
     }
@@ -63,7 +63,7 @@ pub fn signal(pid: u32, started_ticks: u64, signal: i32) -> io::Result<()> {
 pub fn await_end(pid: u32, started_ticks: u64, longest: Duration) {
     const NAP: Duration = Duration::from_millis(1);
     let deadline = Instant::now() + longest;
-    let handle = i32::try_from(pid).ok().and_then(|raw| open(raw).ok());
+    let handle = i32::try_from(pid).ok().and_then(|raw| open_raw(raw).ok());
     while start_ticks(pid).is_ok_and(|ticks| ticks == started_ticks) {
         let left = deadline.saturating_duration_since(Instant::now());
         if left.is_zero() {
@@ -80,7 +80,16 @@ pub fn await_end(pid: u32, started_ticks: u64, longest: Duration) {
     }
 }
 
-fn open(pid: i32) -> io::Result<OwnedFd> {
+/// A descriptor that becomes readable when this process ends.
+///
+/// # Errors
+/// `ESRCH` when there is none; `ENOSYS` before 5.3.
+pub fn open(pid: u32) -> io::Result<OwnedFd> {
+    let gone = || io::Error::from_raw_os_error(libc::ESRCH);
+    open_raw(i32::try_from(pid).map_err(|_| gone())?)
+}
+
+fn open_raw(pid: i32) -> io::Result<OwnedFd> {
     // SAFETY: pidfd_open takes two numbers and touches no memory of ours.
     let fd = unsafe { libc::syscall(libc::SYS_pidfd_open, libc::c_long::from(pid), 0) };
     let fd = i32::try_from(fd).unwrap_or(-1);

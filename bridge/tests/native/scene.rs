@@ -244,6 +244,7 @@ impl Scene {
                 assert!(!self.early.contains_key(&container));
                 self.ended.insert(exec, exit);
             }
+            other => panic!("nobody else has a hand in these: {other:?}"),
         }
     }
 

@@ -10,7 +10,7 @@ use wire::{Action, Event, EventKind, Time};
 
 use super::error::ApiError;
 use super::filters::Filters;
-use super::networks::Networks;
+use super::networks::{Networks, driver};
 use super::query::Query;
 use super::time::parse_moment;
 
@@ -357,19 +357,27 @@ fn attribute_name(key: &str) -> Option<&'static str> {
     })
 }
 
-/// A network goes by the id that is derived here; the bridge knows it by kind.
+/// A network goes by its id; the bridge tells of it by name.
 fn network_actor<'a>(event: &'a Event, networks: &Networks) -> Actor<'a> {
     let mut attributes = attributes(event);
-    let kind = event.attribute(attribute::NETWORK_KIND).unwrap_or(&event.actor);
-    let Some((name, driver, id)) = networks.find(kind) else {
-        return Actor {
-            id: event.actor.clone(),
-            attributes,
-        };
+    let name = event.attribute(attribute::NAME).unwrap_or(&event.actor);
+    let found = networks.find(name).or_else(|| networks.find(&event.actor));
+    let kind = match found {
+        Some(network) => driver(network.kind),
+        // One that is gone: its id went with it, its kind is told.
+        None => match event.attribute(attribute::NETWORK_KIND) {
+            Some("bridge") => "bridge",
+            Some("host") => "host",
+            _ => "null",
+        },
     };
+    let name = found.map_or_else(|| name.to_owned(), |network| network.name.clone());
     attributes.insert("name", Cow::from(name));
-    attributes.insert("type", Cow::from(driver));
-    Actor { id, attributes }
+    attributes.insert("type", Cow::from(kind));
+    Actor {
+        id: found.map_or_else(|| event.actor.clone(), |network| network.id.to_string()),
+        attributes,
+    }
 }
 
 fn image_actor(event: &Event) -> Actor<'_> {

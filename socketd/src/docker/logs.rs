@@ -73,11 +73,16 @@ pub struct Stamper {
     begin: String,
 }
 
+const NEVER_STAMP: &[u8] = b"0001-01-01T00:00:00.000000000Z ";
+
 const NANOS_PER_SECOND: u64 = 1_000_000_000;
 
 impl Stamper {
-    /// Appends a time and a blank.
+    /// Appends a time and a blank. Of a line whose time nobody knows it is the one that never was.
     pub fn append(&mut self, time: Time, out: &mut Vec<u8>) {
+        if time.is_never() {
+            return out.extend_from_slice(NEVER_STAMP);
+        }
         let second = time.0 / NANOS_PER_SECOND;
         if self.begin.is_empty() || second != self.second {
             // Zero would be the time that never was.
@@ -153,11 +158,12 @@ mod tests {
         for nanos in [0, 329_231_690, 329_231_691, 1_500_000_000] {
             stamper.append(Time(NOW.0 + nanos), &mut out);
         }
-        stamper.append(Time(0), &mut out);
+        stamper.append(Time::NEVER, &mut out);
+        stamper.append(Time(1), &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             "2026-11-22T02:11:40.000000000Z 2026-11-22T02:11:40.329231690Z 2026-11-22T02:11:40.329231691Z \
-             2026-11-22T02:11:41.500000000Z 1970-01-01T00:00:00.000000000Z "
+             2026-11-22T02:11:41.500000000Z 0001-01-01T00:00:00.000000000Z 1970-01-01T00:00:00.000000001Z "
         );
     }
 }

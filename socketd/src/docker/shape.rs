@@ -10,9 +10,9 @@ pub(super) struct Empty {}
 /// Where the layers of a root file system lie.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-pub(super) struct GraphDriver {
+pub(super) struct GraphDriver<'a> {
     data: Option<GraphDriverData>,
-    name: &'static str,
+    name: &'a str,
 }
 
 /// Directories on the host; those that are not known are left out.
@@ -30,11 +30,21 @@ pub(super) struct GraphDriverData {
 /// Docker's name for the kernel's overlay file system.
 pub(super) const STORAGE_DRIVER: &str = "overlay2";
 
-impl GraphDriver {
-    pub(super) fn new(data: GraphDriverData) -> Self {
+/// How a root file system is kept, from what the bridge says of it.
+pub(super) fn storage_driver(storage: &str) -> &str {
+    if storage.is_empty() {
+        STORAGE_DRIVER
+    } else {
+        storage
+    }
+}
+
+impl<'a> GraphDriver<'a> {
+    /// As with Docker, a driver that has nothing to say of itself says null.
+    pub(super) fn new(name: &'a str, data: GraphDriverData) -> Self {
         Self {
             data: (!data.upper_dir.is_empty() || !data.lower_dir.is_empty()).then_some(data),
-            name: STORAGE_DRIVER,
+            name,
         }
     }
 }

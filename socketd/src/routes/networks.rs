@@ -1,4 +1,4 @@
-//! `/networks`: bridge, host and none, and the containers in one of them.
+//! `/networks`: what networks there are, and the containers in one of them.
 
 use std::sync::Arc;
 
@@ -9,7 +9,8 @@ use axum::routing::get;
 
 use super::Desk;
 use super::answer::{Answer, failed, json};
-use crate::docker::error::Act;
+use super::held::ContainerList;
+use crate::docker::error::{Act, ApiError};
 use crate::docker::networks::Networks;
 use crate::docker::query::Query;
 
@@ -21,9 +22,8 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
 
 async fn list(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Answer {
     let query = Query::parse(query.as_deref());
-    let info = desk.link.info().await;
-    let info = info.map_err(|error| failed(&error, Act::Other))?;
-    json(StatusCode::OK, &Networks::new(&info).list(&query)?)
+    let (held, networks) = asked(&desk).await?;
+    json(StatusCode::OK, &networks.list(&query, held.summaries())?)
 }
 
 async fn inspect(
@@ -32,13 +32,16 @@ async fn inspect(
     RawQuery(query): RawQuery,
 ) -> Answer {
     let query = Query::parse(query.as_deref());
-    let held = desk
-        .containers
-        .current()
-        .await
-        .map_err(|error| failed(&error, Act::Other))?;
+    let (held, networks) = asked(&desk).await?;
     json(
         StatusCode::OK,
-        &held.networks.inspect(&reference, &query, held.summaries())?,
+        &networks.inspect(&reference, &query, held.summaries())?,
     )
+}
+
+/// The containers, and the networks as they are now: one may come or go while no container changes.
+async fn asked(desk: &Desk) -> Result<(Arc<ContainerList>, Networks), ApiError> {
+    let asked = tokio::try_join!(desk.containers.current(), desk.link.info());
+    let (held, info) = asked.map_err(|error| failed(&error, Act::Other))?;
+    Ok((held, Networks::new(&info)))
 }

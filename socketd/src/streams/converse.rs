@@ -119,8 +119,9 @@ impl Way {
 impl Inward {
     /// Passes on what the client writes, until it is gone or lets go; else for ever.
     async fn run(self, reader: &mut (impl AsyncRead + Unpin), gone: impl Future<Output = ()>) -> End {
-        let Self { way, mut keys } = self;
-        let wanted = !matches!(way, Way::Nowhere);
+        let Self { way, keys } = self;
+        // Who asked for no way in types nothing, and lets go of nothing.
+        let mut keys = keys.filter(|_| !matches!(way, Way::Nowhere));
         let mut buffer = vec![0; STREAM_BYTES];
         let mut early = None;
         let mut input = {
@@ -130,7 +131,7 @@ impl Inward {
                     input = &mut opening => break input,
                     read = reader.read(&mut buffer), if early.is_none() => match read {
                         Err(_) => return End::Left,
-                        Ok(0) if keys.is_some() && wanted => return End::Left,
+                        Ok(0) if keys.is_some() => return End::Left,
                         Ok(count) => early = Some(count),
                     },
                 }
@@ -145,7 +146,7 @@ impl Inward {
                 },
             };
             if count == 0 {
-                if keys.is_some() && wanted {
+                if keys.is_some() {
                     return End::Left;
                 }
                 drop(input);
@@ -163,7 +164,9 @@ impl Inward {
 /// Passes bytes on; whether the client let go with them. A process that reads no more is no reason
 /// to stop showing what it writes.
 async fn pass(input: &mut Option<Input>, keys: &mut Option<DetachKeys>, typed: &[u8]) -> bool {
-    let Some(open) = input else { return false };
+    let Some(open) = input else {
+        return keys.as_mut().is_some_and(|keys| keys.pass(typed).1);
+    };
     let (written, detached): (io::Result<()>, bool) = match keys {
         Some(keys) => {
             let (on, detached) = keys.pass(typed);

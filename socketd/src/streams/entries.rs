@@ -3,9 +3,11 @@
 use std::fs::File;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
+use std::time::SystemTime;
 
+use wire::Time;
 use wire::files::LogFile;
 use wire::log::{ENTRY_HEADER_BYTES, EntryHeader};
 
@@ -34,6 +36,21 @@ impl OpenFile {
     /// where `/proc` is missing.
     pub(super) fn name(&self) -> Option<PathBuf> {
         std::fs::read_link(format!("/proc/self/fd/{}", self.file.as_raw_fd())).ok()
+    }
+
+    /// Device and number, by which it is known under any name.
+    pub(super) fn identity(&self) -> Option<(u64, u64)> {
+        let metadata = self.file.metadata().ok()?;
+        Some((metadata.dev(), metadata.ino()))
+    }
+
+    /// When it was last written to; never where nobody knows.
+    pub(super) fn modified_at(&self) -> Time {
+        let modified = self.file.metadata().and_then(|metadata| metadata.modified());
+        let elapsed = modified
+            .ok()
+            .and_then(|time| time.duration_since(SystemTime::UNIX_EPOCH).ok());
+        elapsed.map_or(Time::NEVER, Time::since_epoch)
     }
 }
 

@@ -12,15 +12,16 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 
 use super::entries::OpenFile;
-use super::reader::{Reader, Step, Wanted};
+use super::reader::{Step, Wanted};
+use super::source::{Kept, Source};
 use crate::link::Link;
 
 /// A log on its way to one client.
 #[derive(Debug)]
 pub struct LogStream {
     /// Here while no thread reads with it.
-    reader: Option<Reader>,
-    job: Option<JoinHandle<(Reader, io::Result<Step>)>>,
+    source: Option<Source>,
+    job: Option<JoinHandle<(Source, io::Result<Step>)>>,
     following: Option<Following>,
     state: State,
     deadline: Option<Instant>,
@@ -47,20 +48,24 @@ pub struct Following {
     /// where asking the bridge at every ring would cost it a descriptor a line.
     name: Option<PathBuf>,
     rang: watch::Sender<bool>,
+    /// Whether no newer file will belong to what is followed.
+    stays: bool,
 }
 
 impl Following {
-    /// One who follows the container with this id by this bell.
+    /// One who follows the container with this id by this bell. `stays`: whether the newest file is
+    /// that of a run which keeps to it.
     ///
     /// # Errors
     /// What the system says of the descriptor.
-    pub fn new(link: Arc<Link>, container: String, bell: OwnedFd) -> io::Result<Self> {
+    pub fn new(link: Arc<Link>, container: String, bell: OwnedFd, stays: bool) -> io::Result<Self> {
         Ok(Self {
             link,
             container,
             bell: Some(pipe::Receiver::from_owned_fd(bell)?),
             name: None,
             rang: watch::Sender::new(false),
+            stays,
         })
     }
 
@@ -87,16 +92,18 @@ impl Following {
         self.rang.send_replace(true);
     }
 
-    /// Files that came after this one, the newest known.
-    async fn newer(&mut self, newest: Option<&OpenFile>) -> Vec<OpenFile> {
-        let name = newest.and_then(OpenFile::name);
+    /// Files that came after those the source knows.
+    async fn newer(&mut self, source: &Source) -> Vec<OpenFile> {
+        if self.stays {
+            return Vec::new();
+        }
+        let name = source.newest().and_then(OpenFile::name);
         let removed = name
             .as_ref()
             .is_some_and(|name| name.as_os_str().as_encoded_bytes().ends_with(b" (deleted)"));
         if self.bell.is_some() && name.is_some() && !removed && name == self.name {
             return Vec::new();
         }
-        let known = newest.map_or(0, |file| file.number);
         let opened = match self.link.open_log(&self.container, false).await {
             Ok(opened) => opened,
             Err(error) => {
@@ -104,14 +111,11 @@ impl Following {
                 return Vec::new();
             }
         };
-        let files: Vec<OpenFile> = opened
-            .files
-            .into_iter()
-            .zip(&opened.log.files)
-            .filter(|(_, told)| told.number > known)
-            .map(|(descriptor, told)| OpenFile::new(descriptor, told))
-            .collect();
+        let files = opened.files.into_iter().zip(&opened.log.files);
+        let files = files.map(|(descriptor, told)| OpenFile::new(descriptor, told));
+        let files = source.later(files.collect());
         self.name = if files.is_empty() { name } else { None };
+        self.stays = !files.is_empty() && source.is_one_file_a_run();
         files
     }
 }
@@ -119,10 +123,10 @@ impl Following {
 impl LogStream {
     /// What is wanted of these files, oldest first, and of those that come.
     #[must_use]
-    pub fn new(files: Vec<OpenFile>, wanted: Wanted, following: Option<Following>) -> Self {
+    pub fn new(kept: Kept, files: Vec<OpenFile>, wanted: Wanted, following: Option<Following>) -> Self {
         let follow = following.is_some();
         Self {
-            reader: Some(Reader::new(files, Wanted { follow, ..wanted })),
+            source: Some(Source::new(kept, files, Wanted { follow, ..wanted })),
             job: None,
             following,
             state: State::Reading,
@@ -170,7 +174,7 @@ impl LogStream {
     }
 
     async fn check(&mut self) {
-        let (Some(following), Some(reader)) = (&mut self.following, &mut self.reader) else {
+        let (Some(following), Some(source)) = (&mut self.following, &mut self.source) else {
             self.state = State::Over;
             return;
         };
@@ -179,9 +183,9 @@ impl LogStream {
             self.state = State::Waiting;
             return;
         }
-        let files = following.newer(reader.newest()).await;
+        let files = following.newer(source).await;
         self.state = if !files.is_empty() {
-            reader.extend(files);
+            source.extend(files);
             State::Reading
         } else if following.bell.is_some() {
             State::Waiting
@@ -201,10 +205,10 @@ impl LogStream {
     }
 
     fn begin_step(&mut self) {
-        if let Some(mut reader) = self.reader.take() {
+        if let Some(mut source) = self.source.take() {
             self.job = Some(tokio::task::spawn_blocking(move || {
-                let step = reader.step();
-                (reader, step)
+                let step = source.step();
+                (source, step)
             }));
         }
     }
@@ -218,8 +222,8 @@ impl LogStream {
         };
         let finished = job.await;
         self.job = None;
-        let (reader, step) = finished.map_err(io::Error::other)?;
-        self.reader = Some(reader);
+        let (source, step) = finished.map_err(io::Error::other)?;
+        self.source = Some(source);
         step
     }
 }

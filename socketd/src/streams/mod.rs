@@ -13,8 +13,10 @@ mod hangup;
 mod input;
 mod keys;
 mod log;
+mod raw;
 mod reader;
 mod render;
+mod source;
 mod tail;
 mod terminal;
 
@@ -27,6 +29,7 @@ pub use keys::DetachKeys;
 pub use log::{Following, LogStream};
 pub use reader::{From, Wanted};
 pub use render::Shape;
+pub use source::Kept;
 pub use terminal::Terminal;
 
 use bytes::Bytes;

@@ -88,14 +88,19 @@ impl Reader {
         self.files.back()
     }
 
+    /// Those of all files of the log that came after those known.
+    pub(super) fn later(&self, mut files: Vec<OpenFile>) -> Vec<OpenFile> {
+        let known = self.newest().map_or(0, |file| file.number);
+        files.retain(|file| file.number > known);
+        files
+    }
+
     /// Adds files that came after those known.
     pub(super) fn extend(&mut self, files: Vec<OpenFile>) {
-        let known = self.newest().map_or(0, |file| file.number);
         if self.files.is_empty() {
             self.at = FIRST_ENTRY;
         }
-        self.files
-            .extend(files.into_iter().filter(|file| file.number > known));
+        self.files.extend(files);
     }
 
     /// Reads the next piece.

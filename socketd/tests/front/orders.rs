@@ -110,29 +110,30 @@ async fn a_create_is_answered_201_with_every_warning() {
 }
 
 #[tokio::test]
-async fn a_prune_passes_over_what_others_took() {
+async fn a_prune_passes_over_what_others_took_and_what_cannot_be_removed() {
     let stand_in = StandIn::running();
     stand_in.world(|world| {
-        world.containers = (1..=3)
+        world.containers = (1..=5)
             .map(|number| summary(number, &format!("c{number}")))
             .collect();
     });
-    let gone = "02".repeat(32);
-    let taken = gone.clone();
-    stand_in.script(move |request, peer| match request {
-        Request::Remove(remove) if remove.reference == taken => {
-            peer.answer(&refuse(RefusalCode::NoSuchContainer, &taken));
-            Verdict::Answered
-        }
-        _ => Verdict::Pass,
+    let (gone, kept) = ("02".repeat(32), "04".repeat(32));
+    stand_in.script(move |request, peer| {
+        let code = match request {
+            Request::Remove(remove) if remove.reference == gone => RefusalCode::NoSuchContainer,
+            Request::Remove(remove) if remove.reference == kept => RefusalCode::Unsupported,
+            _ => return Verdict::Pass,
+        };
+        peer.answer(&refuse(code, "c"));
+        Verdict::Answered
     });
     let (entry, _teller) = entry(&stand_in);
     let reply = ask(&entry, "POST", "/containers/prune").await;
     assert_eq!(reply.status, StatusCode::OK, "{}", reply.body);
     let value: serde_json::Value = serde_json::from_str(&reply.body).unwrap();
-    let deleted = ["01".repeat(32), "03".repeat(32)];
+    let deleted = ["01", "03", "05"].map(|byte| byte.repeat(32));
     assert_eq!(value["ContainersDeleted"], serde_json::json!(deleted));
-    assert_eq!(orders(&stand_in).len(), 3);
+    assert_eq!(orders(&stand_in).len(), 5);
 }
 
 #[tokio::test]

@@ -23,13 +23,16 @@ use std::sync::mpsc::Sender;
 
 use nix::libc;
 use wire::files::{Commit, LogFile, PathChange, PathStat, WriteArchive};
+use wire::network::{NetworkInfo, NetworkKind};
 use wire::reader::Unknown;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
 use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, Image, ImageId};
 
-use super::{Change, Condition, ExecOrder, ExecRun, Found, InputEnd, Runtime, RuntimeError, Started, Tar};
+use super::{
+    Also, Change, Condition, ExecOrder, ExecRun, Found, InputEnd, Runtime, RuntimeError, Started, Tar,
+};
 use crate::pack::task::Work;
 use crate::shim::cgroup::{Groups, Layout};
 use crate::shim::plan::Plan;
@@ -108,12 +111,6 @@ impl NativeRuntime {
             packers: packer::Packers::default(),
             places,
         })
-    }
-
-    /// What control groups this machine has, for `INFO`.
-    #[must_use]
-    pub fn groups(&self) -> &Layout {
-        &self.layout
     }
 
     fn directory(&self, id: &ContainerId) -> PathBuf {
@@ -201,7 +198,11 @@ impl NativeRuntime {
             }
         };
         match self.condition(&id, watcher) {
-            Ok(condition) => Some(Found { container, condition }),
+            Ok(condition) => Some(Found {
+                container,
+                condition,
+                also: Also::default(),
+            }),
             Err(error) => {
                 tracing::warn!(container = %id, %error, "the container's condition cannot be told; left out");
                 None
@@ -252,7 +253,11 @@ impl NativeRuntime {
                     error,
                 }
             })?;
-        Ok(Started { pid, started_at })
+        Ok(Started {
+            pid,
+            started_at,
+            became: None,
+        })
     }
 
     fn order(&self, container: &Container) -> Result<Order, RuntimeError> {
@@ -296,6 +301,14 @@ impl Runtime for NativeRuntime {
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         *slot = Some(watcher);
         Ok(found)
+    }
+
+    fn networks(&self) -> Vec<NetworkInfo> {
+        vec![NetworkInfo {
+            name: "bridge".to_owned(),
+            kind: NetworkKind::Bridge,
+            ..NetworkInfo::default()
+        }]
     }
 
     fn check(&self, container: &Container) -> Result<Vec<String>, RuntimeError> {

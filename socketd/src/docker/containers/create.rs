@@ -14,7 +14,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use wire::request::Create;
 use wire::spec::{Pair, Process};
-use wire::{Image, ImageConfig, Spec};
+use wire::{Image, ImageConfig, Info, Spec};
 
 use self::body::{Body, Words};
 pub(in crate::docker) use self::config::parse_config;
@@ -24,6 +24,7 @@ use super::operate::parse_name;
 use super::signal::parse_signal;
 use crate::docker::error::ApiError;
 use crate::docker::images::ImageIndex;
+use crate::docker::networks::Networks;
 use crate::docker::query::Query;
 
 /// The answer to a create: 201.
@@ -37,8 +38,8 @@ pub struct Created {
 }
 
 /// Reads `name`, `platform` and the body, merges the image's configuration as Docker does, and answers
-/// the order for the bridge with warnings to go before the bridge's own. `runtimes`: those the bridge
-/// has, the default first.
+/// the order for the bridge with warnings to go before the bridge's own. `info` tells of the
+/// runtimes and networks there are.
 ///
 /// # Errors
 /// 400, 404 or 501 with Docker's sentence.
@@ -47,11 +48,11 @@ pub fn parse_create(
     body: &[u8],
     content_type: Option<&str>,
     images: &ImageIndex,
-    runtimes: &[String],
+    info: &Info,
 ) -> Result<(Create, Vec<String>), ApiError> {
     let body = read(body, content_type)?;
     unserved::refuse(&body)?;
-    check_runtime(&body.host_config.runtime, runtimes)?;
+    check_runtime(&body.host_config.runtime, &info.runtimes)?;
     let image = images.resolve(&body.image)?;
     check_platform(query.text("platform").unwrap_or_default(), image, &body.image)?;
     let name = match query.text("name") {
@@ -60,7 +61,8 @@ pub fn parse_create(
     };
     let mut warnings = unserved::warnings(&body.host_config);
     warnings.extend(logs::check(&body.host_config.log_config.config)?);
-    let spec = spec(&body, &image.config, &mut warnings)?;
+    let networks = Networks::new(info);
+    let spec = spec(&body, &image.config, &networks, &mut warnings)?;
     let order = Create {
         name,
         image_id: image.id,
@@ -141,10 +143,15 @@ fn check_platform(platform: &str, image: &Image, reference: &str) -> Result<(), 
     )))
 }
 
-fn spec(body: &Body, image: &ImageConfig, warnings: &mut Vec<String>) -> Result<Spec, ApiError> {
+fn spec(
+    body: &Body,
+    image: &ImageConfig,
+    networks: &Networks,
+    warnings: &mut Vec<String>,
+) -> Result<Spec, ApiError> {
     let host = &*body.host_config;
     let process = process(body, image)?;
-    let (network, network_warnings) = network::network(body, image)?;
+    let (network, network_warnings) = network::network(body, image, networks)?;
     warnings.extend(network_warnings);
     if !image.volumes.is_empty() {
         warnings.push(format!(

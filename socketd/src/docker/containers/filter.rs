@@ -10,7 +10,7 @@ use super::ports::PortRange;
 use crate::docker::error::ApiError;
 use crate::docker::filters::{Filters, Patterns, invalid, pairs};
 use crate::docker::images::ImageIndex;
-use crate::docker::networks::{Networks, mode_name};
+use crate::docker::networks::{Networks, network_name};
 use crate::docker::query::integer;
 use crate::docker::status::{exit_code, state_word};
 use crate::docker::time::parse_moment;
@@ -177,7 +177,7 @@ impl<'a> Criteria<'a> {
 
     /// A network by name, or by the beginning of its id once the container has one.
     fn is_network(&self, value: &str, summary: &Summary) -> bool {
-        let name = mode_name(summary.network_mode);
+        let name = network_name(summary.network_mode, &summary.network);
         let by_id = !value.is_empty()
             && !summary.state.started_at.is_never()
             && self.networks.id(name).starts_with(value);

@@ -11,12 +11,14 @@ use wire::{Container, Info, State, Status};
 
 use self::host_config::HostConfig;
 pub(in crate::docker) use self::host_config::{MASKED_PATHS, READONLY_PATHS};
-use super::attachment::{Attachment, open_ports};
+use super::attachment::{Attachment, Place};
 use super::health::{HealthShape, Healthcheck, shown_check};
 use super::mounts::{MountPoint, mount_points};
+use super::open_ports::port_map;
+use super::ports::Binding;
 use crate::docker::filters::pairs;
 use crate::docker::networks::Networks;
-use crate::docker::shape::{Empty, GraphDriver, GraphDriverData, STORAGE_DRIVER, null_if_empty, port_key};
+use crate::docker::shape::{Empty, GraphDriver, GraphDriverData, null_if_empty, port_key, storage_driver};
 use crate::docker::status::{exit_code, state_word};
 use crate::docker::time::rfc3339_nano;
 
@@ -46,7 +48,7 @@ struct Inspected<'a> {
     log_path: &'a str,
     name: String,
     restart_count: u32,
-    driver: &'static str,
+    driver: &'a str,
     platform: &'static str,
     mount_label: &'static str,
     process_label: &'static str,
@@ -54,14 +56,14 @@ struct Inspected<'a> {
     #[serde(rename = "ExecIDs")]
     exec_ids: Option<Vec<String>>,
     host_config: HostConfig<'a>,
-    graph_driver: GraphDriver,
+    graph_driver: GraphDriver<'a>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_rw: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_root_fs: Option<u64>,
     mounts: Vec<MountPoint<'a>>,
     config: Config<'a>,
-    network_settings: NetworkSettings,
+    network_settings: NetworkSettings<'a>,
 }
 
 impl<'a> Inspected<'a> {
@@ -90,17 +92,20 @@ impl<'a> Inspected<'a> {
             log_path: &container.log_path,
             name: format!("/{}", container.name),
             restart_count: container.state.restart_count,
-            driver: STORAGE_DRIVER,
+            driver: storage_driver(&container.storage),
             platform: "linux",
             mount_label: "",
             process_label: "",
             app_armor_profile: "",
             exec_ids: Some(container.execs.clone()).filter(|execs| !execs.is_empty()),
             host_config: HostConfig::new(container, info),
-            graph_driver: GraphDriver::new(GraphDriverData {
-                lower_dir: container.lower_dirs.join(":"),
-                upper_dir: container.upper_dir.clone(),
-            }),
+            graph_driver: GraphDriver::new(
+                storage_driver(&container.storage),
+                GraphDriverData {
+                    lower_dir: container.lower_dirs.join(":"),
+                    upper_dir: container.upper_dir.clone(),
+                },
+            ),
             size_rw: usage.map(|usage| usage.upper_bytes),
             size_root_fs: usage.map(|usage| usage.image_bytes.saturating_add(usage.upper_bytes)),
             mounts: mount_points(&container.spec.mounts),
@@ -230,13 +235,12 @@ fn object(list: &[Pair]) -> BTreeMap<&str, &str> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct NetworkSettings {
+struct NetworkSettings<'a> {
     bridge: &'static str,
     #[serde(rename = "SandboxID")]
     sandbox_id: &'static str,
     sandbox_key: &'static str,
-    /// No port of the host leads anywhere yet, so every value is null.
-    ports: BTreeMap<String, Option<Empty>>,
+    ports: BTreeMap<String, Option<Vec<Binding>>>,
     hairpin_mode: bool,
     #[serde(rename = "LinkLocalIPv6Address")]
     link_local_ipv6_address: &'static str,
@@ -248,45 +252,45 @@ struct NetworkSettings {
     secondary_ipv6_addresses: Option<Empty>,
     #[serde(rename = "EndpointID")]
     endpoint_id: &'static str,
-    gateway: &'static str,
+    gateway: String,
     #[serde(rename = "GlobalIPv6Address")]
     global_ipv6_address: &'static str,
     #[serde(rename = "GlobalIPv6PrefixLen")]
     global_ipv6_prefix_len: u8,
     #[serde(rename = "IPAddress")]
-    ip_address: &'static str,
+    ip_address: &'a str,
     #[serde(rename = "IPPrefixLen")]
     ip_prefix_len: u8,
     #[serde(rename = "IPv6Gateway")]
     ipv6_gateway: &'static str,
     mac_address: &'static str,
-    networks: Attachment,
+    networks: Attachment<'a>,
 }
 
-impl NetworkSettings {
-    fn new(container: &Container, networks: &Networks) -> Self {
-        let network = &container.spec.network;
-        let status = container.state.status;
-        let ports = open_ports(network.mode, status, &network.exposed, &network.published);
+impl<'a> NetworkSettings<'a> {
+    fn new(container: &'a Container, networks: &Networks) -> Self {
+        let place = Place::from(container);
+        let attachment = Attachment::new(networks, place);
+        let (address, gateway, prefix_length) = attachment.of_default_network();
         Self {
             bridge: "",
             sandbox_id: "",
             sandbox_key: "",
-            ports: ports.iter().map(|port| (port_key(port), None)).collect(),
+            ports: port_map(place),
             hairpin_mode: false,
             link_local_ipv6_address: "",
             link_local_ipv6_prefix_len: 0,
             secondary_ip_addresses: None,
             secondary_ipv6_addresses: None,
             endpoint_id: "",
-            gateway: "",
+            gateway: gateway.to_owned(),
             global_ipv6_address: "",
             global_ipv6_prefix_len: 0,
-            ip_address: "",
-            ip_prefix_len: 0,
+            ip_address: address,
+            ip_prefix_len: prefix_length,
             ipv6_gateway: "",
             mac_address: "",
-            networks: Attachment::new(networks, network.mode, &container.state, container.id),
+            networks: attachment,
         }
     }
 }

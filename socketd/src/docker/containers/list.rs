@@ -7,13 +7,13 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use wire::response::ContainerUsage;
-use wire::spec::Port;
 use wire::{Summary, Time};
 
-use super::attachment::{Attachment, open_ports};
+use super::attachment::Attachment;
 use super::command::command_line;
 pub use super::filter::{select, select_prunable};
 use super::mounts::{MountPoint, mount_points};
+use super::open_ports::{OpenPort, open_ports};
 use crate::docker::error::ApiError;
 use crate::docker::filters::{Filters, pairs};
 use crate::docker::images::ImageIndex;
@@ -183,7 +183,7 @@ struct Head<'a> {
     image_id: String,
     command: String,
     created: u64,
-    ports: Vec<OpenPort>,
+    ports: Vec<OpenPort<'a>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     size_rw: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -202,12 +202,6 @@ impl<'a> Head<'a> {
             image_id.clone()
         };
         let state = &summary.state;
-        let ports = open_ports(
-            summary.network_mode,
-            state.status,
-            &summary.exposed,
-            &summary.published,
-        );
         let shown = |bytes: u64| (bytes > 0).then_some(bytes);
         Self {
             id: summary.id.to_string(),
@@ -216,7 +210,7 @@ impl<'a> Head<'a> {
             image_id,
             command: command_line(&summary.arguments),
             created: summary.created_at.seconds(),
-            ports: ports.into_iter().map(OpenPort::new).collect(),
+            ports: open_ports(summary.into()),
             size_rw: usage.and_then(|usage| shown(usage.upper_bytes)),
             size_root_fs: usage.and_then(|usage| shown(usage.image_bytes.saturating_add(usage.upper_bytes))),
             labels: pairs(&summary.labels).collect(),
@@ -227,32 +221,15 @@ impl<'a> Head<'a> {
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct OpenPort {
-    private_port: u16,
-    #[serde(rename = "Type")]
-    protocol: String,
-}
-
-impl OpenPort {
-    fn new(port: Port) -> Self {
-        Self {
-            private_port: port.container_port,
-            protocol: port.protocol,
-        }
-    }
-}
-
-#[derive(Debug, Serialize)]
-#[serde(rename_all = "PascalCase")]
 struct Tail<'a> {
     host_config: HostConfig<'a>,
-    network_settings: NetworkSettings,
+    network_settings: NetworkSettings<'a>,
     mounts: Vec<MountPoint<'a>>,
 }
 
 impl<'a> Tail<'a> {
     fn new(summary: &'a Summary, networks: &Networks) -> Self {
-        let attachment = Attachment::new(networks, summary.network_mode, &summary.state, summary.id);
+        let attachment = Attachment::new(networks, summary.into());
         Self {
             host_config: HostConfig {
                 network_mode: attachment.name(),
@@ -267,15 +244,15 @@ impl<'a> Tail<'a> {
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
 struct HostConfig<'a> {
-    network_mode: &'static str,
+    network_mode: &'a str,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     annotations: BTreeMap<&'a str, &'a str>,
 }
 
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
-struct NetworkSettings {
-    networks: Attachment,
+struct NetworkSettings<'a> {
+    networks: Attachment<'a>,
 }
 
 #[cfg(test)]

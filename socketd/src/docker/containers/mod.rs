@@ -9,6 +9,7 @@ pub(in crate::docker) mod health;
 pub mod inspect;
 pub mod list;
 mod mounts;
+mod open_ports;
 pub mod operate;
 pub mod ports;
 pub mod signal;

@@ -1,5 +1,6 @@
-use wire::Info;
+use wire::network::NetworkInfo;
 use wire::spec::Pair;
+use wire::{Info, NetworkId};
 
 use super::*;
 
@@ -171,6 +172,47 @@ fn networks_and_images_have_their_own_shape() {
             "\n"
         ),
     );
+}
+
+#[test]
+fn a_network_with_a_name_of_its_own_is_found_by_it() {
+    let networks = Networks::new(&Info {
+        networks: vec![NetworkInfo {
+            id: NetworkId([0xa1; 32]),
+            name: "pool".into(),
+            ..NetworkInfo::default()
+        }],
+        ..Info::default()
+    });
+    #[track_caller]
+    fn check(networks: &Networks, actor: &str, attributes: &[(&str, &str)], expected: (&str, &str, &str)) {
+        let event = event(EventKind::Network, Action::Connect, actor, attributes);
+        let line = render(&event, networks, false);
+        let line: serde_json::Value = serde_json::from_slice(&line).unwrap();
+        let actor = &line["Actor"];
+        let shown = [
+            &actor["ID"],
+            &actor["Attributes"]["name"],
+            &actor["Attributes"]["type"],
+        ];
+        let (id, name, kind) = expected;
+        assert_eq!(shown, [id, name, kind]);
+    }
+    let id = "a1".repeat(32);
+    let named = [("name", "pool"), ("network_kind", "bridge")];
+    check(&networks, "pool", &named, (&id, "pool", "bridge"));
+    check(&networks, "pool", &[], (&id, "pool", "bridge"));
+    check(&networks, &id, &[], (&id, "pool", "bridge"));
+    // One that is gone keeps what was told of it, and is not taken for another.
+    let gone = [("name", "gone"), ("network_kind", "bridge")];
+    check(&networks, "gone", &gone, ("gone", "gone", "bridge"));
+    check(&networks, "gone", &[], ("gone", "gone", "null"));
+    let pool = event(EventKind::Network, Action::Disconnect, "pool", &named);
+    for (wanted, expected) in [("pool", true), ("a1a1", true), ("bridge", false)] {
+        let query = format!(r#"filters={{"network":["{wanted}"]}}"#);
+        let query = EventQuery::parse(&Query::parse(Some(&query)), NOW).unwrap();
+        assert_eq!(query.matches(&pool, &networks), expected, "{wanted}");
+    }
 }
 
 #[test]

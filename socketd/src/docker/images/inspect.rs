@@ -3,14 +3,14 @@
 use std::collections::BTreeMap;
 
 use serde::Serialize;
-use wire::{Image, ImageConfig};
+use wire::{Image, ImageConfig, ImageId};
 
 use super::index::ImageIndex;
 use crate::docker::containers::health::{Healthcheck, shown_check};
 use crate::docker::error::ApiError;
 use crate::docker::filters::pairs;
 use crate::docker::query::Query;
-use crate::docker::shape::{Empty, GraphDriver, GraphDriverData, null_if_empty, port_key};
+use crate::docker::shape::{Empty, GraphDriver, GraphDriverData, STORAGE_DRIVER, null_if_empty, port_key};
 use crate::docker::time::rfc3339_nano;
 
 /// `GET /images/{name}/json`.
@@ -49,7 +49,7 @@ struct Inspected<'a> {
     architecture: &'a str,
     os: &'static str,
     size: u64,
-    graph_driver: GraphDriver,
+    graph_driver: GraphDriver<'a>,
     #[serde(rename = "RootFS")]
     root_fs: RootFs,
     metadata: Metadata,
@@ -91,8 +91,7 @@ struct Metadata {
 
 impl<'a> Inspected<'a> {
     fn new(image: &'a Image) -> Self {
-        // An image that never was a tar has no layer that could be named.
-        let layers = (image.layer.0 != [0; 32]).then(|| format!("sha256:{}", image.layer));
+        let layers = (!has_no_layer(image)).then(|| format!("sha256:{}", image.layer));
         Self {
             id: format!("sha256:{}", image.id),
             repo_tags: &image.tags,
@@ -106,10 +105,13 @@ impl<'a> Inspected<'a> {
             architecture: &image.architecture,
             os: "linux",
             size: image.size_bytes,
-            graph_driver: GraphDriver::new(GraphDriverData {
-                upper_dir: image.rootfs_dir.clone(),
-                ..GraphDriverData::default()
-            }),
+            graph_driver: GraphDriver::new(
+                STORAGE_DRIVER,
+                GraphDriverData {
+                    upper_dir: image.rootfs_dir.clone(),
+                    ..GraphDriverData::default()
+                },
+            ),
             root_fs: RootFs {
                 kind: "layers",
                 layers: layers.into_iter().collect(),
@@ -145,6 +147,12 @@ impl<'a> Config<'a> {
     }
 }
 
+/// An image that never was a tar, such as a directory that a container lives in, has no layer that
+/// could be named.
+fn has_no_layer(image: &Image) -> bool {
+    image.layer == ImageId::default()
+}
+
 /// One step of how an image came to be.
 #[derive(Debug, Serialize)]
 #[serde(rename_all = "PascalCase")]
@@ -157,12 +165,15 @@ pub struct HistoryItem<'a> {
     tags: Option<&'a [String]>,
 }
 
-/// `GET /images/{name}/history`: the one step of its import.
+/// `GET /images/{name}/history`: the one step of its import; none for what was never imported.
 ///
 /// # Errors
 /// 404.
 pub fn history<'a>(index: &'a ImageIndex, reference: &str) -> Result<Vec<HistoryItem<'a>>, ApiError> {
     let image = index.resolve(reference)?;
+    if has_no_layer(image) {
+        return Ok(Vec::new());
+    }
     Ok(vec![HistoryItem {
         comment: &image.comment,
         created: image.created_at.seconds(),
@@ -176,8 +187,8 @@ pub fn history<'a>(index: &'a ImageIndex, reference: &str) -> Result<Vec<History
 #[cfg(test)]
 mod tests {
     use serde_json::{Value, json};
+    use wire::Time;
     use wire::spec::{Pair, Port};
-    use wire::{ImageId, Time};
 
     use super::*;
 
@@ -279,5 +290,24 @@ mod tests {
         }]);
         assert_eq!(shown, expected);
         assert_eq!(history(&index, "nosuch").unwrap_err().status, 404);
+    }
+
+    #[test]
+    fn nothing_is_made_up_of_what_was_never_imported() {
+        let image = Image {
+            id: ImageId([0x12; 32]),
+            size_bytes: 1_984_300,
+            tags: vec!["other/box:latest".into()],
+            ..Image::default()
+        };
+        let index = ImageIndex::new(vec![image.clone()]);
+        let shown = serde_json::to_value(history(&index, "other/box").unwrap()).unwrap();
+        assert_eq!(shown, json!([]));
+        let shown = inspected(image);
+        assert_eq!(shown["RootFS"], json!({"Type": "layers"}));
+        assert_eq!(shown["GraphDriver"]["Data"], json!(null));
+        assert_eq!(shown["Size"], 1_984_300);
+        let read: bollard_stubs::models::ImageInspect = serde_json::from_value(shown).unwrap();
+        assert_eq!(read.repo_tags, Some(vec!["other/box:latest".to_owned()]));
     }
 }

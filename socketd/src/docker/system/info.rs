@@ -8,6 +8,7 @@ use wire::{Info, Status, Summary, Time};
 
 use super::VERSION;
 use crate::docker::images::ImageIndex;
+use crate::docker::networks::drivers;
 use crate::docker::shape::{Empty, STORAGE_DRIVER};
 use crate::docker::time::rfc3339_nano;
 
@@ -37,7 +38,7 @@ pub fn info<'a, 'b>(
         driver_status: [["Backing Filesystem", &info.backing_filesystem]],
         plugins: Plugins {
             volume: [],
-            network: ["bridge", "host", "null"],
+            network: drivers(info),
             authorization: None,
             log: ["json-file"],
         },
@@ -132,7 +133,7 @@ pub struct InfoShape<'a> {
 #[serde(rename_all = "PascalCase")]
 struct Plugins {
     volume: [&'static str; 0],
-    network: [&'static str; 3],
+    network: Vec<&'static str>,
     authorization: Option<Empty>,
     log: [&'static str; 1],
 }

@@ -15,7 +15,7 @@ use crate::link::OpenedLog;
 use crate::routes::Desk;
 use crate::routes::answer::{Answer, failed, now};
 use crate::routes::hijack;
-use crate::streams::{Following, From, LogStream, OpenFile, Output, Shape, Wanted};
+use crate::streams::{Following, From, Kept, LogStream, OpenFile, Output, Shape, Wanted};
 
 pub(super) async fn logs(
     State(desk): State<Arc<Desk>>,
@@ -64,6 +64,7 @@ pub(super) fn stream(
     wanted: Wanted,
     follow: bool,
 ) -> Result<LogStream, ApiError> {
+    let kept = if opened.log.raw { Kept::Raw } else { Kept::Entries };
     let files = opened
         .files
         .into_iter()
@@ -73,7 +74,9 @@ pub(super) fn stream(
     let following = match opened.bell.filter(|_| follow) {
         Some(bell) => {
             let link = Arc::clone(&desk.link);
-            let following = Following::new(link, container.to_owned(), bell).map_err(|error| {
+            // One that is attached before the start has the file of the run before.
+            let stays = opened.log.raw && opened.log.running;
+            let following = Following::new(link, container.to_owned(), bell, stays).map_err(|error| {
                 tracing::warn!(%error, "a bell cannot be heard");
                 ApiError::internal("the log cannot be followed")
             })?;
@@ -81,5 +84,5 @@ pub(super) fn stream(
         }
         None => None,
     };
-    Ok(LogStream::new(files, wanted, following))
+    Ok(LogStream::new(kept, files, wanted, following))
 }

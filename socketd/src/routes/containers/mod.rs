@@ -73,7 +73,7 @@ async fn create(
     let asked = tokio::try_join!(desk.images.current(), desk.link.info());
     let (images, info) = asked.map_err(|error| failed(&error, Act::Create))?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-    let (order, mut warnings) = parse_create(&query, &body, content_type, &images.index, &info.runtimes)?;
+    let (order, mut warnings) = parse_create(&query, &body, content_type, &images.index, &info)?;
     let created = desk
         .link
         .create(order)

@@ -80,7 +80,7 @@ pub(super) async fn remove(
 }
 
 /// Removes, one by one, what the filters choose of the containers that do not run. One that
-/// somebody else removed or started meanwhile is passed over.
+/// somebody else removed or started meanwhile is passed over, and so is one whose runtime removes none.
 pub(super) async fn prune(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Answer {
     let query = Query::parse(query.as_deref());
     let asked = tokio::try_join!(desk.containers.current(), desk.link.disk_usage());
@@ -103,16 +103,19 @@ pub(super) async fn prune(State(desk): State<Arc<Desk>>, RawQuery(query): RawQue
                 pruned.containers_deleted.get_or_insert_default().push(id);
                 pruned.space_reclaimed += sizes.get(&summary.id).copied().unwrap_or_default();
             }
-            Err(LinkError::Refused(refusal)) if was_overtaken(refusal.code) => {}
+            Err(LinkError::Refused(refusal)) if is_passed_over(refusal.code) => {}
             Err(error) => return Err(failed(&error, Act::Remove)),
         }
     }
     json(StatusCode::OK, &pruned)
 }
 
-fn was_overtaken(code: RefusalCode) -> bool {
+fn is_passed_over(code: RefusalCode) -> bool {
     matches!(
         code,
-        RefusalCode::NoSuchContainer | RefusalCode::ContainerRunning | RefusalCode::Busy
+        RefusalCode::NoSuchContainer
+            | RefusalCode::ContainerRunning
+            | RefusalCode::Busy
+            | RefusalCode::Unsupported
     )
 }

@@ -2,6 +2,7 @@
 //! asked, and answers from a small world of its own unless a test scripts something else.
 
 mod archive;
+mod console;
 mod log;
 mod world;
 
@@ -20,9 +21,11 @@ use std::time::Duration;
 use nix::sys::socket::{ControlMessage, ControlMessageOwned, MsgFlags, recv, recvmsg, sendmsg};
 use tokio::sync::Notify;
 use wire::limits::REQUEST_BYTES_MAX;
+use wire::network::NetworkInfo;
 use wire::spec::Process;
 use wire::{Action, Event, Flow, HEADER_BYTES, Header, Image, Opcode, Request, Response, Summary};
 
+pub(crate) use console::FakeConsole;
 pub(crate) use log::FakeLog;
 pub(crate) use world::{event, image, refuse, summary};
 
@@ -36,6 +39,8 @@ pub(crate) struct World {
     pub(crate) containers: Vec<Summary>,
     pub(crate) images: Vec<Image>,
     pub(crate) events: Vec<Event>,
+    /// None, as of a bridge that tells of none, unless a test says some.
+    pub(crate) networks: Vec<NetworkInfo>,
     /// What every container was asked to run.
     pub(crate) process: Process,
     /// Every request, in the order it came.

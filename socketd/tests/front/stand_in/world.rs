@@ -111,6 +111,7 @@ fn info(world: &World) -> Info {
         hostname: "stand-in".to_owned(),
         architecture: "x86_64".to_owned(),
         cpus: 2,
+        networks: world.networks.clone(),
         ..Info::default()
     };
     info.journal.first_sequence = world.forgotten + 1;
@@ -143,8 +144,17 @@ fn find(world: &World, reference: &str) -> Option<Container> {
         image_id: found.image_id,
         spec: wire::Spec {
             process: world.process.clone(),
+            network: wire::spec::Network {
+                mode: found.network_mode,
+                name: found.network.clone(),
+                address: found.address.clone(),
+                forwarded: found.forwarded,
+                published: found.published.clone(),
+                ..wire::spec::Network::default()
+            },
             ..wire::Spec::default()
         },
+        state: found.state.clone(),
         ..Container::default()
     })
 }

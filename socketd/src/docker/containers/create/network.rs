@@ -8,18 +8,22 @@ use wire::spec::{Network, NetworkMode, Port};
 use super::super::ports::{PORTS_MAX, parse_bindings, parse_port};
 use super::body::{Body, Endpoint};
 use crate::docker::error::ApiError;
-use crate::docker::networks;
+use crate::docker::networks::{self, Networks};
 
 /// The network, with what the user should know about it.
-pub(super) fn network(body: &Body, image: &ImageConfig) -> Result<(Network, Vec<String>), ApiError> {
+pub(super) fn network(
+    body: &Body,
+    image: &ImageConfig,
+    networks: &Networks,
+) -> Result<(Network, Vec<String>), ApiError> {
     let host = &*body.host_config;
     let mode = if *body.network_disabled {
         NetworkMode::None
     } else {
-        mode(&host.network_mode)?
+        mode(&host.network_mode, networks)?
     };
     for (name, endpoint) in body.networking_config.endpoints_config.iter() {
-        check_endpoint(mode, name, endpoint.as_ref())?;
+        check_endpoint(mode, self::mode(name, networks)?, name, endpoint.as_ref())?;
     }
     let published = parse_bindings(&host.port_bindings)?;
     for line in host.extra_hosts.iter() {
@@ -44,7 +48,7 @@ pub(super) fn network(body: &Body, image: &ImageConfig) -> Result<(Network, Vec<
     Ok((network, warnings))
 }
 
-fn mode(text: &str) -> Result<NetworkMode, ApiError> {
+fn mode(text: &str, networks: &Networks) -> Result<NetworkMode, ApiError> {
     match text {
         "" | "default" => Ok(NetworkMode::Default),
         "bridge" => Ok(NetworkMode::Bridge),
@@ -53,14 +57,21 @@ fn mode(text: &str) -> Result<NetworkMode, ApiError> {
         shared if shared.starts_with("container:") => Err(ApiError::not_implemented(format!(
             "sharing the network of another container ({shared}) is not served"
         ))),
+        other if networks.named(other).is_some() => Err(ApiError::not_implemented(format!(
+            "network {other} belongs to a runtime that creates no containers"
+        ))),
         other => Err(networks::not_found(other)),
     }
 }
 
 /// A second network, or an address in one, cannot be had.
-fn check_endpoint(mode: NetworkMode, name: &str, endpoint: Option<&Endpoint>) -> Result<(), ApiError> {
-    let meant = self::mode(name)?;
-    if networks::mode_name(meant) != networks::mode_name(mode) {
+fn check_endpoint(
+    mode: NetworkMode,
+    meant: NetworkMode,
+    name: &str,
+    endpoint: Option<&Endpoint>,
+) -> Result<(), ApiError> {
+    if networks::network_name(meant, "") != networks::network_name(mode, "") {
         return Err(ApiError::not_implemented(format!(
             "attaching a container to more than one network ({name}) is not served"
         )));

@@ -1,10 +1,10 @@
 use serde_json::{Value, json};
+use wire::network::NetworkInfo;
 use wire::spec::{MountKind, NetworkMode, Port, RestartKind};
 use wire::{Container, ImageId, Info};
 
 use super::*;
 use crate::docker::containers::inspect::inspect;
-use crate::docker::networks::Networks;
 
 /// What the `docker` command 28 sends for a `run` with many flags.
 const COMMAND_LINE: &str = include_str!("docker-run.json");
@@ -33,13 +33,25 @@ fn images() -> ImageIndex {
     }])
 }
 
+fn host() -> Info {
+    let network = |name: &str| NetworkInfo {
+        name: name.into(),
+        ..NetworkInfo::default()
+    };
+    Info {
+        runtimes: vec!["embedded".into(), "other".into()],
+        networks: ["bridge", "pool"].map(network).into(),
+        ..Info::default()
+    }
+}
+
 fn create(query: &str, body: &str) -> Result<(Create, Vec<String>), ApiError> {
     parse_create(
         &Query::parse(Some(query)),
         body.as_bytes(),
         Some("application/json"),
         &images(),
-        &["embedded".to_owned(), "other".to_owned()],
+        &host(),
     )
 }
 
@@ -141,8 +153,14 @@ fn what_an_inspection_shows_can_be_created_again() {
 fn a_body_must_be_json_and_say_so() {
     #[track_caller]
     fn check(body: &str, content_type: Option<&str>, expected: &str) {
-        let error =
-            parse_create(&Query::default(), body.as_bytes(), content_type, &images(), &[]).unwrap_err();
+        let error = parse_create(
+            &Query::default(),
+            body.as_bytes(),
+            content_type,
+            &images(),
+            &host(),
+        )
+        .unwrap_err();
         assert_eq!((error.status, error.message.as_str()), (400, expected));
     }
     let json = Some("application/json; charset=utf-8");
@@ -370,6 +388,11 @@ fn what_is_not_served_is_named() {
         "sharing the network of another container",
     );
     check(json!({"NetworkMode": "mine"}), 404, "network mine not found");
+    check(
+        json!({"NetworkMode": "pool"}),
+        501,
+        "network pool belongs to a runtime that creates no containers",
+    );
     assert!(with_host(json!({"MaskedPaths": [], "ReadonlyPaths": [], "Privileged": true})).is_ok());
     let error = with_config(json!({"Volumes": {"/data": {}}})).unwrap_err();
     assert_eq!(error.status, 501);

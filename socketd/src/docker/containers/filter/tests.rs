@@ -1,6 +1,7 @@
 use wire::container::{Exit, Health, HealthStatus};
+use wire::network::NetworkInfo;
 use wire::spec::{Mount, NetworkMode, Pair, Port};
-use wire::{ContainerId, Image, Info};
+use wire::{ContainerId, Image, Info, NetworkId};
 
 use super::*;
 use crate::docker::query::Query;
@@ -98,6 +99,42 @@ fn check(query: &str, expected: &[&str]) {
 #[track_caller]
 fn check_filter(filters: &str, expected: &[&str]) {
     check(&format!("all=1&filters={filters}"), expected);
+}
+
+#[test]
+fn a_network_with_a_name_of_its_own_is_a_filter() {
+    let networks = Networks::new(&Info {
+        networks: vec![NetworkInfo {
+            id: NetworkId([0xa1; 32]),
+            name: "pool".into(),
+            ..NetworkInfo::default()
+        }],
+        ..Info::default()
+    });
+    let mut summary = Summary {
+        name: "web".into(),
+        network_mode: NetworkMode::Named,
+        network: "pool".into(),
+        forwarded: true,
+        published: vec![port(80, "tcp")],
+        ..Summary::default()
+    };
+    summary.state.started_at = Time(SECOND);
+    let all = [Prepared::new(summary, None, &networks, &images())];
+    for (filters, expected) in [
+        (r#"{"network":["pool"]}"#, 1),
+        (r#"{"network":["a1a1"]}"#, 1),
+        (r#"{"network":["none"]}"#, 0),
+        (r#"{"network":["bridge"]}"#, 0),
+        (r#"{"publish":["80"]}"#, 1),
+        (r#"{"expose":["80/tcp"]}"#, 1),
+        (r#"{"publish":["8096"]}"#, 0),
+    ] {
+        let text = format!("all=1&filters={filters}");
+        let query = ListQuery::parse(&Query::parse(Some(&text))).unwrap();
+        let selected = select(&all, &query, &images(), &networks).unwrap();
+        assert_eq!(selected.len(), expected, "{filters}");
+    }
 }
 
 #[test]

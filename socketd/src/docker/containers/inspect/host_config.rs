@@ -9,7 +9,7 @@ use wire::{Container, Info};
 use super::super::mounts::{MountObject, binds, mount_objects, tmpfs};
 use super::super::ports::{Binding, bindings};
 use super::object;
-use crate::docker::networks::mode_name;
+use crate::docker::networks::network_name;
 use crate::docker::shape::{Empty, null_if_empty};
 
 /// Size of the shared memory where none was asked, in bytes.
@@ -45,7 +45,7 @@ pub(super) struct HostConfig<'a> {
     #[serde(rename = "ContainerIDFile")]
     container_id_file: &'static str,
     log_config: LogConfig<'a>,
-    network_mode: &'static str,
+    network_mode: &'a str,
     port_bindings: Option<BTreeMap<String, Vec<Binding>>>,
     restart_policy: RestartPolicy,
     auto_remove: bool,
@@ -106,7 +106,7 @@ impl<'a> HostConfig<'a> {
                 kind: "json-file",
                 config: object(&spec.log_options),
             },
-            network_mode: mode_name(network.mode),
+            network_mode: network_name(network.mode, &network.name),
             port_bindings: (!bindings.is_empty()).then_some(bindings),
             restart_policy: RestartPolicy::new(&spec.restart),
             auto_remove: spec.auto_remove,

@@ -1,9 +1,10 @@
 use serde_json::{Value, json};
 use wire::container::{Exit, Health, HealthStatus};
+use wire::network::NetworkInfo;
 use wire::spec::{
     HealthCheck, Mount, MountKind, NetworkMode, Process, Resources, RestartKind, RestartPolicy,
 };
-use wire::{ContainerId, ImageId, Spec, Time};
+use wire::{ContainerId, ImageId, NetworkId, Spec, Time};
 
 use super::*;
 
@@ -159,6 +160,95 @@ fn published_ports_are_exposed_and_lead_nowhere() {
     );
     assert_eq!(shown["NetworkSettings"]["Ports"], json!({"80/tcp": null}));
     assert_eq!(shown["HostConfig"]["NetworkMode"], "bridge");
+}
+
+/// A container as another runtime keeps it.
+fn elsewhere() -> (Container, Info) {
+    let mut container = container();
+    container.storage = "image".into();
+    container.upper_dir.clear();
+    container.lower_dirs.clear();
+    let network = &mut container.spec.network;
+    network.mode = NetworkMode::Named;
+    network.name = "pool".into();
+    network.address = "172.28.41.7".into();
+    network.forwarded = true;
+    network.published = vec![Port {
+        container_port: 80,
+        protocol: "tcp".into(),
+        host_port: 8096,
+        ..Port::default()
+    }];
+    container.state.status = Status::Running;
+    container.state.started_at = Time(1_795_313_500_000_000_000);
+    let network = |byte: u8, name: &str| NetworkInfo {
+        id: NetworkId([byte; 32]),
+        name: name.into(),
+        subnet: "172.28.0.0/16".into(),
+        gateway: "172.28.0.1".into(),
+        ..NetworkInfo::default()
+    };
+    let info = Info {
+        networks: vec![network(0xa1, "pool"), network(0xb1, "bridge")],
+        ..info()
+    };
+    (container, info)
+}
+
+fn shown(container: &Container, info: &Info) -> Value {
+    serde_json::to_value(inspect(container, info, &Networks::new(info), None)).unwrap()
+}
+
+#[test]
+fn a_network_of_a_runtime_has_addresses_and_ports_that_lead_there() {
+    let (mut container, info) = elsewhere();
+    let running = shown(&container, &info);
+    let settings = &running["NetworkSettings"];
+    let place = |shown: &Value| {
+        let place = ["IPAddress", "Gateway", "IPPrefixLen", "EndpointID"].map(|key| shown[key].clone());
+        json!(place)
+    };
+    assert_eq!(
+        place(&settings["Networks"]["pool"]),
+        json!(["172.28.41.7", "172.28.0.1", 16, "06".repeat(32)])
+    );
+    assert_eq!(settings["Networks"]["pool"]["NetworkID"], "a1".repeat(32));
+    // Fields beside the networks belong to the default one.
+    assert_eq!(place(settings), json!(["", "", 0, ""]));
+    let bindings = json!({"80/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8096"}]});
+    assert_eq!(settings["Ports"], bindings);
+    assert_eq!(running["HostConfig"]["NetworkMode"], "pool");
+    let read: bollard_stubs::models::ContainerInspectResponse = serde_json::from_value(running).unwrap();
+    let graph = read.graph_driver.unwrap();
+    assert_eq!(
+        (graph.name.as_str(), graph.data.len(), read.driver.as_deref()),
+        ("image", 0, Some("image"))
+    );
+
+    container.state.status = Status::Exited;
+    let stopped = shown(&container, &info);
+    assert_eq!(
+        place(&stopped["NetworkSettings"]["Networks"]["pool"]),
+        json!(["", "", 0, ""])
+    );
+    assert_eq!(stopped["NetworkSettings"]["Ports"], json!({}));
+    assert_eq!(
+        stopped["HostConfig"]["PortBindings"],
+        json!({"80/tcp": [{"HostIp": "", "HostPort": "8096"}]})
+    );
+}
+
+#[test]
+fn an_address_in_the_default_network_stands_beside_the_networks_too() {
+    let (mut container, info) = elsewhere();
+    container.spec.network.mode = NetworkMode::Bridge;
+    let shown = shown(&container, &info);
+    let settings = &shown["NetworkSettings"];
+    for of in [settings, &settings["Networks"]["bridge"]] {
+        assert_eq!(of["IPAddress"], "172.28.41.7");
+        assert_eq!(of["Gateway"], "172.28.0.1");
+        assert_eq!(of["IPPrefixLen"], 16);
+    }
 }
 
 #[test]

@@ -1,7 +1,8 @@
 use serde_json::{Value, json};
 use wire::container::Exit;
-use wire::spec::{Mount, MountKind, NetworkMode, Pair};
-use wire::{ContainerId, Image, ImageId, Info, Status};
+use wire::network::NetworkInfo;
+use wire::spec::{Mount, MountKind, NetworkMode, Pair, Port};
+use wire::{ContainerId, Image, ImageId, Info, NetworkId, Status};
 
 use super::*;
 
@@ -180,6 +181,56 @@ fn ports_are_those_that_can_be_reached() {
     assert_eq!(shown["HostConfig"]["NetworkMode"], "bridge");
     summary.state.status = Status::Exited;
     assert_eq!(rendered(summary, None)["Ports"], json!([]));
+}
+
+#[test]
+fn a_network_of_a_runtime_has_addresses_and_ports_that_lead_there() {
+    let networks = Networks::new(&Info {
+        networks: vec![NetworkInfo {
+            id: NetworkId([0xa1; 32]),
+            name: "pool".into(),
+            subnet: "172.28.0.0/16".into(),
+            gateway: "172.28.0.1".into(),
+            ..NetworkInfo::default()
+        }],
+        ..Info::default()
+    });
+    let rendered = |summary| {
+        let mut out = Vec::new();
+        Prepared::new(summary, None, &networks, &images()).render_into(NOW, &mut out);
+        serde_json::from_slice::<Value>(&out).unwrap()
+    };
+    let mut summary = web();
+    summary.network_mode = NetworkMode::Named;
+    summary.network = "pool".into();
+    summary.address = "172.28.41.7".into();
+    summary.forwarded = true;
+    summary.published = vec![Port {
+        container_port: 80,
+        protocol: "tcp".into(),
+        host_port: 8096,
+        ..Port::default()
+    }];
+    let shown = rendered(summary.clone());
+    let mut expected = endpoint(&"a1".repeat(32), &"06".repeat(32));
+    expected["IPAddress"] = json!("172.28.41.7");
+    expected["Gateway"] = json!("172.28.0.1");
+    expected["IPPrefixLen"] = json!(16);
+    assert_eq!(shown["NetworkSettings"], json!({"Networks": {"pool": expected}}));
+    assert_eq!(shown["HostConfig"]["NetworkMode"], "pool");
+    assert_eq!(
+        shown["Ports"],
+        json!([{"IP": "0.0.0.0", "PrivatePort": 80, "PublicPort": 8096, "Type": "tcp"}])
+    );
+    let read: bollard_stubs::models::ContainerSummary = serde_json::from_value(shown).unwrap();
+    assert_eq!(read.ports.unwrap()[0].public_port, Some(8096));
+    summary.state.status = Status::Exited;
+    let shown = rendered(summary);
+    assert_eq!(
+        shown["NetworkSettings"]["Networks"]["pool"],
+        endpoint(&"a1".repeat(32), "")
+    );
+    assert_eq!(shown["Ports"], json!([]));
 }
 
 #[test]
