@@ -30,8 +30,8 @@ pub struct Pair {
     bridge: Option<Daemon>,
     socketd: Option<Daemon>,
     addresses: Vec<Address>,
-    /// What the bridge is told besides where it is.
-    bridge_arguments: Vec<String>,
+    /// Further arguments of the bridge.
+    arguments: Vec<String>,
 }
 
 impl Pair {
@@ -58,18 +58,18 @@ impl Pair {
     /// # Panics
     /// When they do not start, or when this is not root.
     pub fn start_in(prepare: impl FnOnce(&Path)) -> Self {
-        Self::start_prepared(prepare, &[])
+        Self::start_as(&[], prepare)
     }
 
-    /// Starts both, with no image, and tells the bridge more.
+    /// Starts both, the bridge with further arguments.
     ///
     /// # Panics
     /// When they do not start, or when this is not root.
-    pub fn start_with(bridge_arguments: &[&str]) -> Self {
-        Self::start_prepared(|_| {}, bridge_arguments)
+    pub fn start_with(arguments: &[&str]) -> Self {
+        Self::start_as(arguments, |_| {})
     }
 
-    fn start_prepared(prepare: impl FnOnce(&Path), bridge_arguments: &[&str]) -> Self {
+    fn start_as(arguments: &[&str], prepare: impl FnOnce(&Path)) -> Self {
         assert!(
             nix::unistd::Uid::effective().is_root(),
             "This test starts real containers: run it as root (sudo -E cargo test)."
@@ -79,10 +79,10 @@ impl Pair {
             bridge: None,
             socketd: None,
             addresses: Vec::new(),
-            bridge_arguments: bridge_arguments.iter().map(|word| (*word).to_owned()).collect(),
+            arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
         };
         prepare(&pair.dir);
-        spawn_bridge(&pair.dir, &pair.bridge_arguments, &mut pair.bridge);
+        spawn_bridge(&pair.dir, &pair.arguments, &mut pair.bridge);
         pair.addresses = spawn_socketd(&pair.dir, &mut pair.socketd);
         pair
     }
@@ -150,7 +150,7 @@ impl Pair {
 
     /// Starts the bridge again after it was ended.
     pub fn restart_bridge(&mut self) {
-        spawn_bridge(&self.dir, &self.bridge_arguments, &mut self.bridge);
+        spawn_bridge(&self.dir, &self.arguments, &mut self.bridge);
         let docker = self.docker();
         // The unprivileged side finds its way back by itself; its first request may still be refused.
         pace::until("socketd finds the bridge again", START_LIMIT, || {
@@ -195,9 +195,9 @@ pub fn down(dir: &Path) -> bool {
     command.output().is_ok_and(|output| output.status.success())
 }
 
-fn spawn_bridge(dir: &Path, more: &[String], place: &mut Option<Daemon>) {
-    let mut arguments: Vec<&OsStr> = vec!["serve".as_ref(), "--state-dir".as_ref(), dir.as_os_str()];
-    arguments.extend(more.iter().map(OsStr::new));
+fn spawn_bridge(dir: &Path, further: &[String], place: &mut Option<Daemon>) {
+    let mut arguments = vec!["serve".as_ref(), "--state-dir".as_ref(), dir.as_os_str()];
+    arguments.extend(further.iter().map(OsStr::new));
     let bridge = place.insert(Daemon::spawn("the bridge", &binaries().bridge, &arguments));
     let socket = dir.join("run/bridge/control.sock");
     pace::until("the bridge answers", START_LIMIT, || {

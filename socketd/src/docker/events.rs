@@ -1,19 +1,21 @@
 //! `GET /events`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use serde::Serialize;
 use wire::event::attribute;
 use wire::{Action, Event, EventKind, Time};
 
+use self::actor::Actor;
+pub use self::actor::is_of_another_network;
 use super::error::ApiError;
 use super::filters::Filters;
-use super::networks::{Networks, driver};
+use super::networks::Networks;
 use super::query::Query;
 use super::time::parse_moment;
 
+mod actor;
 pub mod framing;
 
 /// The attribute that holds the place of an event, for clients that ask for it.
@@ -187,33 +189,11 @@ struct Message<'a> {
     time_nano: u64,
 }
 
-#[derive(Debug, Serialize)]
-struct Actor<'a> {
-    #[serde(rename = "ID")]
-    id: String,
-    #[serde(rename = "Attributes")]
-    attributes: BTreeMap<&'a str, Cow<'a, str>>,
-}
-
-impl Actor<'_> {
-    /// The value of an attribute; empty where it has none.
-    fn attribute(&self, key: &str) -> &str {
-        self.attributes.get(key).map_or("", AsRef::as_ref)
-    }
-}
-
 impl<'a> Message<'a> {
     fn new(event: &'a Event, networks: &Networks) -> Option<Self> {
         let kind = kind_word(event.kind)?;
         let action = action_text(event)?;
-        let actor = match event.kind {
-            EventKind::Network => network_actor(event, networks),
-            EventKind::Image => image_actor(event),
-            _ => Actor {
-                id: event.actor.clone(),
-                attributes: attributes(event),
-            },
-        };
+        let actor = Actor::new(event, networks);
         let legacy = matches!(event.kind, EventKind::Container | EventKind::Image);
         Some(Self {
             status: legacy.then(|| action.clone()),
@@ -313,86 +293,6 @@ fn action_word(kind: EventKind, action: Action) -> Option<&'static str> {
         Action::WriteArchive => "extract-to-dir",
         Action::Unknown(_) => return None,
     })
-}
-
-/// Labels, and over them what is known by Docker's names; what only the bridge needs is left out.
-fn attributes(event: &Event) -> BTreeMap<&str, Cow<'_, str>> {
-    let mut attributes: BTreeMap<&str, Cow<'_, str>> = event
-        .labels
-        .iter()
-        .map(|label| (label.key.as_str(), Cow::from(label.value.as_str())))
-        .collect();
-    for pair in &event.attributes {
-        if let Some(name) = attribute_name(&pair.key) {
-            let value = match name {
-                // Docker kept the slash of names here alone.
-                "oldName" => Cow::from(format!("/{}", pair.value)),
-                _ => Cow::from(pair.value.as_str()),
-            };
-            attributes.insert(name, value);
-        }
-    }
-    // Nobody saw the end, and Docker has no other way to say so than the code it uses after a crash.
-    if event.kind == EventKind::Container && event.action == Action::Die {
-        attributes.entry("exitCode").or_insert(Cow::from("255"));
-    }
-    attributes
-}
-
-fn attribute_name(key: &str) -> Option<&'static str> {
-    Some(match key {
-        attribute::NAME => "name",
-        attribute::IMAGE => "image",
-        attribute::EXIT_CODE => "exitCode",
-        attribute::SIGNAL => "signal",
-        attribute::OLD_NAME => "oldName",
-        attribute::CONTAINER => "container",
-        attribute::RUN_SECONDS => "execDuration",
-        attribute::EXEC => "execID",
-        attribute::ROWS => "height",
-        attribute::COLUMNS => "width",
-        attribute::PATH => "path",
-        attribute::COMMENT => "comment",
-        _ => return None,
-    })
-}
-
-/// A network goes by its id; the bridge tells of it by name.
-fn network_actor<'a>(event: &'a Event, networks: &Networks) -> Actor<'a> {
-    let mut attributes = attributes(event);
-    let name = event.attribute(attribute::NAME).unwrap_or(&event.actor);
-    let found = networks.find(name).or_else(|| networks.find(&event.actor));
-    let kind = match found {
-        Some(network) => driver(network.kind),
-        // One that is gone: its id went with it, its kind is told.
-        None => match event.attribute(attribute::NETWORK_KIND) {
-            Some("bridge") => "bridge",
-            Some("host") => "host",
-            _ => "null",
-        },
-    };
-    let name = found.map_or_else(|| name.to_owned(), |network| network.name.clone());
-    attributes.insert("name", Cow::from(name));
-    attributes.insert("type", Cow::from(kind));
-    Actor {
-        id: found.map_or_else(|| event.actor.clone(), |network| network.id.to_string()),
-        attributes,
-    }
-}
-
-fn image_actor(event: &Event) -> Actor<'_> {
-    let id = if event.actor.starts_with("sha256:") {
-        event.actor.clone()
-    } else {
-        format!("sha256:{}", event.actor)
-    };
-    let mut attributes = attributes(event);
-    // One without a name goes by its id, and Docker writes that in the same way everywhere.
-    let name = attributes.entry("name").or_default();
-    if name.is_empty() || *name == event.actor {
-        *name = Cow::from(id.clone());
-    }
-    Actor { id, attributes }
 }
 
 #[cfg(test)]

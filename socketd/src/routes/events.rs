@@ -19,11 +19,12 @@ use super::Desk;
 use super::answer::{Answer, failed, now};
 use crate::docker::error::{Act, ApiError};
 use crate::docker::events::framing::Framing;
-use crate::docker::events::{EventQuery, not_kept, render};
+use crate::docker::events::{EventQuery, is_of_another_network, not_kept, render};
 use crate::docker::networks::Networks;
 use crate::docker::query::Query;
 use crate::ending::Ending;
 use crate::feed::{FeedError, Heard, Reader, Start};
+use crate::link::Link;
 
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new().route("/events", get(events))
@@ -49,6 +50,7 @@ async fn events(State(desk): State<Arc<Desk>>, headers: HeaderMap, RawQuery(quer
     };
     let stream = Stream {
         reader: reader.map_err(|error| failed(&error, Act::Other))?,
+        link: Arc::clone(&desk.link),
         networks: Networks::new(&info),
         deadline: query
             .until
@@ -98,6 +100,7 @@ struct Stream {
     reader: Reader,
     query: EventQuery,
     framing: Framing,
+    link: Arc<Link>,
     networks: Networks,
     /// When to end, where the end lies in the future.
     deadline: Option<Instant>,
@@ -115,7 +118,10 @@ impl Stream {
             };
             let lines = match events {
                 Ok(None) => return None,
-                Ok(Some(events)) => self.render(&events),
+                Ok(Some(events)) => {
+                    self.learn_networks(&events).await;
+                    self.render(&events)
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a stream of events breaks off");
                     return Some(Err(error));
@@ -124,6 +130,18 @@ impl Stream {
             if !lines.is_empty() {
                 return Some(Ok(lines));
             }
+        }
+    }
+
+    /// Asks again what networks there are where one came meanwhile.
+    async fn learn_networks(&mut self, events: &[Arc<Heard>]) {
+        let is_new = |heard: &Arc<Heard>| is_of_another_network(&heard.event, &self.networks);
+        if !events.iter().any(is_new) {
+            return;
+        }
+        match self.link.info().await {
+            Ok(info) => self.networks = Networks::new(&info),
+            Err(error) => tracing::debug!(%error, "networks of events are not known"),
         }
     }
 

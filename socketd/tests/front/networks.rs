@@ -3,10 +3,10 @@
 use axum::http::StatusCode;
 use serde_json::{Value, json};
 use wire::network::{NetworkInfo, NetworkKind};
-use wire::spec::{NetworkMode, Port};
-use wire::{NetworkId, Status, Summary, Time};
+use wire::spec::{NetworkMode, Pair, Port};
+use wire::{Action, Event, EventKind, NetworkId, Opcode, Status, Summary, Time};
 
-use crate::client::{ask, entry};
+use crate::client::{Served, ask, entry};
 use crate::stand_in::{StandIn, summary};
 
 fn network(byte: u8, name: &str, kind: NetworkKind) -> NetworkInfo {
@@ -116,4 +116,34 @@ async fn a_container_shows_its_place_everywhere() {
         shown["NetworkSettings"]["Ports"],
         json!({"8096/tcp": [{"HostIp": "0.0.0.0", "HostPort": "8096"}]})
     );
+}
+
+#[tokio::test]
+async fn an_event_of_a_network_that_came_later_has_its_id() {
+    let stand_in = with_networks();
+    let served = Served::new(&stand_in).await;
+    let mut raw = served.connect().await;
+    raw.write("GET /events HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    raw.expect("\r\n\r\n").await;
+    let connect = |sequence: u64, name: &str| Event {
+        sequence,
+        time: Time(1_700_000_000_000_000_000),
+        kind: EventKind::Network,
+        action: Action::Connect,
+        actor: name.to_owned(),
+        attributes: vec![Pair::new("name", name), Pair::new("network_kind", "bridge")],
+        ..Event::default()
+    };
+    stand_in.world(|world| world.events.push(connect(1, "pool")));
+    raw.expect(&format!("\"ID\":\"{}\"", "a1".repeat(32))).await;
+    // Only for one that is not known is asked again.
+    assert_eq!(stand_in.count(Opcode::Info), 1);
+    stand_in.world(|world| {
+        world.networks.push(network(0xd1, "late", NetworkKind::Bridge));
+        world.events.push(connect(2, "late"));
+    });
+    raw.expect(&format!("\"ID\":\"{}\"", "d1".repeat(32))).await;
+    stand_in.world(|world| world.events.push(connect(3, "late")));
+    raw.expect(&format!("\"ID\":\"{}\"", "d1".repeat(32))).await;
+    assert_eq!(stand_in.count(Opcode::Info), 2);
 }

@@ -1,6 +1,8 @@
 //! Containers of Droidspaces, with a stand-in for its command: see `harness::droidspaces`.
 
 mod dsap;
+mod life;
+mod phone;
 mod speech;
 mod stand_in;
 mod stand_in_daemon;

@@ -11,6 +11,7 @@ use super::DroidspacesRuntime;
 use super::command::Outcome;
 use super::entry::Entry;
 use super::limits::{COMMAND_MARGIN, OWN_PATIENCE};
+use crate::limits::KILL_TIMEOUT;
 use crate::lock::hold;
 use crate::runtime::{RuntimeError, Started};
 use crate::sys::pidfd;
@@ -99,6 +100,8 @@ impl DroidspacesRuntime {
         if patience < OWN_PATIENCE {
             pidfd::await_end(pid, ticks, patience);
             let _ = pidfd::signal(pid, ticks, libc::SIGKILL);
+            // The kernel ends everything in the container first.
+            pidfd::await_end(pid, ticks, KILL_TIMEOUT);
         }
         let outcome = running.wait(OWN_PATIENCE + COMMAND_MARGIN);
         self.look(&target.directory);
