@@ -13,8 +13,8 @@ use wire::request::Create;
 use wire::spec::{Mount, MountKind, Network, NetworkMode, Pair, Process, Resources, Security, Spec};
 use wire::v1::limits::{CONTAINERS_MAX, EVENTS_MAX, IMAGES_MAX, PAYLOAD_BYTES_MAX};
 use wire::v1::{
-    Answer, Capabilities, HEADER_BYTES, Info, Lifecycle, NetMode, Opcode, Request, Response, ResponseHeader,
-    Status,
+    Answer, Capabilities, HEADER_BYTES, Info, Inspect, Lifecycle, NetMode, Opcode, Request, Response,
+    ResponseHeader, Status,
 };
 use wire::{Action, Container, ContainerId, Event, EventKind, Time};
 
@@ -109,6 +109,24 @@ fn exchange(desk: &Desk, caller: Caller, bytes: &[u8]) -> Vec<u8> {
     })
 }
 
+/// One container; nothing where the answer is about something else.
+fn inspect(desk: &Desk, target: &str) -> Result<Inspect, Status> {
+    let target = target.to_owned();
+    match ask(desk, &Request::InspectContainer { target })? {
+        Response::Container(inspect) => Ok(*inspect),
+        _ => Ok(Inspect::default()),
+    }
+}
+
+/// The names in a list.
+fn names(desk: &Desk, request: &Request) -> Vec<String> {
+    match ask(desk, request) {
+        Ok(Response::Containers(containers)) => containers.into_iter().map(|listed| listed.name).collect(),
+        Ok(Response::Images(images)) => images.into_iter().map(|image| image.name).collect(),
+        _ => Vec::new(),
+    }
+}
+
 fn order(target: &str, timeout_s: i32) -> Lifecycle {
     let target = target.to_owned();
     Lifecycle { target, timeout_s }
@@ -133,22 +151,15 @@ fn every_opcode_is_answered() {
         stopped: 1,
     };
     assert_eq!(ask(&desk, &Request::Info), Ok(Response::Info(info)));
-    let names = |all| match ask(&desk, &Request::ListContainers { all }) {
-        Ok(Response::Containers(containers)) => {
-            containers.into_iter().map(|container| container.name).collect()
-        }
-        _ => Vec::new(),
-    };
-    assert_eq!(names(false), ["web"]);
-    assert_eq!(names(true), ["web", "idle"], "those that run come first");
-    let Ok(Response::Container(inspect)) = ask(&desk, &Request::InspectContainer { target: uuid.clone() })
-    else {
-        panic!("no container");
-    };
+    let listed = |all| names(&desk, &Request::ListContainers { all });
+    assert_eq!(listed(false), ["web"]);
+    assert_eq!(listed(true), ["web", "idle"], "those that run come first");
+    let inspect = inspect(&desk, &uuid).unwrap();
     assert_eq!((inspect.name.as_str(), &inspect.uuid), ("web", &uuid));
     assert!(inspect.pid > 0 && inspect.started_at_s > 0);
-    let Ok(Response::Images(images)) = ask(&desk, &Request::ListImages) else {
-        panic!("no images");
+    let images = match ask(&desk, &Request::ListImages) {
+        Ok(Response::Images(images)) => images,
+        _ => Vec::new(),
     };
     let running: Vec<_> = images
         .iter()
@@ -163,8 +174,9 @@ fn every_opcode_is_answered() {
         ask(&desk, &Request::StopContainer(order("web", 5))),
         Ok(Response::Done)
     );
-    let Ok(Response::Events(events)) = ask(&desk, &Request::PollEvents { since_s: 0 }) else {
-        panic!("no events");
+    let events = match ask(&desk, &Request::PollEvents { since_s: 0 }) {
+        Ok(Response::Events(events)) => events,
+        _ => Vec::new(),
     };
     let actions: Vec<_> = events.iter().map(|event| event.action.as_str()).collect();
     assert_eq!(actions, ["start", "die", "start", "restart", "die"]);
@@ -221,17 +233,7 @@ fn references_are_names_or_beginnings() {
     // A name that is the beginning of somebody else's digits.
     let named = place.create(&uuid[..4]);
     let check = |target: &str, expected: Result<&str, Status>| {
-        let target = target.to_owned();
-        let found = ask(
-            &desk,
-            &Request::InspectContainer {
-                target: target.clone(),
-            },
-        );
-        let found = found.map(|response| match response {
-            Response::Container(inspect) => inspect.uuid,
-            other => panic!("{other:?}"),
-        });
+        let found = inspect(&desk, target).map(|inspect| inspect.uuid);
         assert_eq!(found.as_deref().map_err(|status| *status), expected, "{target}");
     };
     check("first", Ok(&uuid));
@@ -261,18 +263,12 @@ fn lists_that_are_too_long_are_cut() {
         ask(&desk, &Request::StartContainer(order(&oldest, 0))),
         Ok(Response::Done)
     );
-    let Ok(Response::Containers(containers)) = ask(&desk, &Request::ListContainers { all: true }) else {
-        panic!("no list");
-    };
     let expected = (1..count).rev().map(|at| format!("c{at}"));
     let expected: Vec<_> = ["c0".to_owned()].into_iter().chain(expected).collect();
-    let names: Vec<_> = containers.into_iter().map(|container| container.name).collect();
-    assert_eq!(names, expected[..CONTAINERS_MAX]);
-    let Ok(Response::Images(images)) = ask(&desk, &Request::ListImages) else {
-        panic!("no list");
-    };
-    let names: Vec<_> = images.into_iter().map(|image| image.name).collect();
-    assert_eq!(names, expected[..IMAGES_MAX]);
+    let names_of = |request| names(&desk, &request);
+    let listed = names_of(Request::ListContainers { all: true });
+    assert_eq!(listed, expected[..CONTAINERS_MAX]);
+    assert_eq!(names_of(Request::ListImages), expected[..IMAGES_MAX]);
 }
 
 #[test]
@@ -557,8 +553,9 @@ fn everything_about_a_container_is_rendered() {
     let (head, payload) = frame.split_first_chunk().unwrap();
     let read = ResponseHeader::parse(head, Opcode::InspectContainer)
         .and_then(|header| Response::decode(Opcode::InspectContainer, header, payload));
-    let Ok(Ok(Response::Container(read))) = read else {
-        panic!("not a container");
+    let carried = match read {
+        Ok(Ok(Response::Container(read))) => Some((read.env.len(), read.env_left_out)),
+        _ => None,
     };
-    assert_eq!((read.env.len(), read.env_left_out), (32, 8));
+    assert_eq!(carried, Some((32, 8)));
 }
