@@ -44,12 +44,13 @@ impl Supervisor {
         if let Some(bell) = bell {
             self.of_runtime(&id, |runtime| runtime.ring(&id, bell))?;
         }
-        let runtime = self.runtime_of(&id)?;
-        let files = runtime.open_log(&id).map_err(|error| refusal(&id, &error))?;
+        // Before the files: what starts between the two must not be taken for what they hold.
         let (tty, running) = self.inventory.with(&id, |unit| {
             let container = &unit.container;
             (container.spec.process.tty, super::is_up(&container.state))
         })?;
+        let runtime = self.runtime_of(&id)?;
+        let files = runtime.open_log(&id).map_err(|error| refusal(&id, &error))?;
         Ok(LogOpening {
             files,
             tty,

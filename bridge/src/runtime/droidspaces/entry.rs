@@ -1,12 +1,14 @@
 //! One container of the workspace, and what is known of it.
 
 use std::sync::{Arc, Mutex};
+use std::time::Instant;
 
 use wire::container::Exit;
 use wire::{Container, ContainerId, ImageId, Time};
 
 use super::NAME;
 use super::config::{Config, safe_name};
+use super::limits::BOOT_MAX;
 use super::living::Run;
 use super::monitor_log::Mark;
 use super::shape;
@@ -56,14 +58,14 @@ pub(super) struct Ending {
     /// When it ended.
     pub(super) at: Time,
     /// When it is told, whatever is known by then.
-    pub(super) deadline: std::time::Instant,
+    pub(super) deadline: Instant,
 }
 
 /// The end before, for as long as the next start may be its second half.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Ended {
     /// When it was told.
-    pub(super) at: std::time::Instant,
+    pub(super) at: Instant,
     /// Whether the monitor had noted it as an end, or somebody had ended it.
     pub(super) by_others: bool,
 }
@@ -99,6 +101,8 @@ pub(super) struct Entry {
     pub(super) oom_kills: u64,
     /// A process that its pidfile names wrongly, as far as that was said already.
     pub(super) stranger: Option<u32>,
+    /// A process that may become its first: it boots, and until when that may take.
+    pub(super) booting: Option<(u32, Instant)>,
     /// Held by whoever starts or ends it.
     pub(super) turn: Arc<Mutex<()>>,
 }
@@ -112,6 +116,25 @@ impl Entry {
     /// Its name as files have it.
     pub(super) fn safe_name(&self) -> String {
         safe_name(self.name())
+    }
+
+    /// Its pidfile names a process that is not its own, or not yet: a container gets its mark while it
+    /// boots.
+    pub(super) fn doubt(&mut self, pid: u32, why: &'static str) {
+        if self.stranger == Some(pid) {
+            return;
+        }
+        let now = Instant::now();
+        match self.booting {
+            Some((booting, until)) if booting == pid => {
+                if until <= now {
+                    tracing::warn!(container = self.name(), pid, "a stale pidfile: {why}");
+                    self.stranger = Some(pid);
+                    self.booting = None;
+                }
+            }
+            _ => self.booting = Some((pid, now + BOOT_MAX)),
+        }
     }
 
     /// What else leads to it.

@@ -26,6 +26,12 @@ pub(super) const SETTLE_MAX: Duration = Duration::from_millis(40);
 /// How often the reason is looked for meanwhile.
 pub(super) const SETTLE_TICK: Duration = Duration::from_millis(4);
 
+/// How long a container may take from its pidfile to its mark. The runtime gives it five seconds.
+pub(super) const BOOT_MAX: Duration = Duration::from_secs(6);
+
+/// How often the mark is looked for meanwhile.
+pub(super) const BOOT_TICK: Duration = Duration::from_millis(10);
+
 /// A start so long after an end that nobody gave a reason for is one of its own, not the same container
 /// starting again from within. The runtime gives a boot five seconds.
 pub(super) const REBOOT_MAX: Duration = Duration::from_secs(10);

@@ -13,7 +13,7 @@ use wire::{Container, ContainerId, Time};
 use super::entry::{Ended, Ending, Entry, Facts, exit, named};
 use super::identity;
 use super::images::Images;
-use super::limits::{REBOOT_MAX, SETTLE_MAX};
+use super::limits::{BOOT_TICK, REBOOT_MAX, SETTLE_MAX, SETTLE_TICK};
 use super::living::{Claim, Run, claim, time_of};
 use super::lock_file::is_locked;
 use super::measure::Measurer;
@@ -146,6 +146,7 @@ impl Table {
             ended: None,
             oom_kills: 0,
             stranger: None,
+            booting: None,
             turn: std::sync::Arc::default(),
         };
         self.entries.insert(directory.to_owned(), entry);
@@ -297,11 +298,12 @@ impl Table {
         let entry = self.entries.get_mut(directory)?;
         let pidfile = self.workspace.sidecar(&entry.safe_name(), "pid");
         let (pid, ticks) = match claim(&pidfile, &entry.facts.config.uuid) {
-            Claim::Nobody => return None,
+            Claim::Nobody => {
+                entry.booting = None;
+                return None;
+            }
             Claim::Stranger { pid, why } => {
-                if entry.stranger.replace(pid) != Some(pid) {
-                    tracing::warn!(container = entry.name(), pid, "a stale pidfile: {why}");
-                }
+                entry.doubt(pid, why);
                 return None;
             }
             Claim::Lives { pid, ticks } => (pid, ticks),
@@ -327,11 +329,9 @@ impl Table {
                 .is_some_and(|run| (run.pid, run.ticks) == (pid, ticks))
         });
         if taken {
-            tracing::warn!(
-                directory,
-                pid,
-                "a stale pidfile: it names another container's process"
-            );
+            if let Some(entry) = self.entries.get_mut(directory) {
+                entry.doubt(pid, "it is another container's");
+            }
             return None;
         }
         Some(Run {
@@ -356,6 +356,7 @@ impl Table {
         entry.token = token;
         entry.run = Some(run);
         entry.stranger = None;
+        entry.booting = None;
     }
 
     /// Whether it runs, and whether as before.
@@ -493,15 +494,24 @@ impl Table {
         follower.over(&safe);
     }
 
-    /// Tells every end that can be told. How long until it should be tried again; none where nothing waits.
+    /// Tells every end and every begin that can be told. How long until it should be tried again; none where nothing waits.
     pub(super) fn settle_all(&mut self, follower: &dyn Follower) -> Option<Duration> {
         let waiting = self.entries.values().filter(|entry| entry.ending.is_some());
         let waiting: Vec<String> = waiting.map(|entry| entry.directory.clone()).collect();
         for directory in &waiting {
             self.settle_or_wait(directory, follower);
         }
-        let waits = self.entries.values().any(|entry| entry.ending.is_some());
-        waits.then_some(super::limits::SETTLE_TICK)
+        let booting = self.entries.values().filter(|entry| entry.booting.is_some());
+        let booting: Vec<String> = booting.map(|entry| entry.directory.clone()).collect();
+        for directory in &booting {
+            self.look_at_run(directory, follower);
+        }
+        let any = |waits: fn(&Entry) -> bool| self.entries.values().any(waits);
+        if any(|entry| entry.ending.is_some()) {
+            Some(SETTLE_TICK)
+        } else {
+            any(|entry| entry.booting.is_some()).then_some(BOOT_TICK)
+        }
     }
 
     /// Looks after the runs whose end the kernel does not tell. Whether there are any.
