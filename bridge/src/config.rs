@@ -59,6 +59,9 @@ pub struct Up {
     /// --state-dir) and tcp://127.0.0.1:2375. Whoever reaches it controls the containers.
     #[arg(long = "listen", value_name = "URL")]
     pub listen: Vec<String>,
+    /// Who else is answered.
+    #[command(flatten)]
+    pub doors: Doors,
     /// How much of the journal is kept.
     #[command(flatten)]
     pub retention: Retention,
@@ -76,12 +79,31 @@ pub struct Serve {
     /// Where and how.
     #[command(flatten)]
     pub common: Common,
+    /// Who else is answered.
+    #[command(flatten)]
+    pub doors: Doors,
     /// How much of the journal is kept.
     #[command(flatten)]
     pub retention: Retention,
     /// Also offer the image host:latest, this machine's own files.
     #[arg(long)]
     pub demo: bool,
+}
+
+/// Who is answered besides socketd.
+#[derive(Debug, Clone, Args)]
+pub struct Doors {
+    /// Also answer in version 1 of the protocol (DSAP), as Droidspaces' own bridge does, on this abstract
+    /// unix socket. Root may ask, and the group `droidspaces`.
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = wire::v1::ADDRESS,
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
+    pub dsap: Option<String>,
 }
 
 /// Arguments of `down`.
