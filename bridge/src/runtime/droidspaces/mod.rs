@@ -7,7 +7,7 @@
 //! - [`config`], `workspace`, `monitor_log`, `history`, `lock_file`: files of the workspace, read;
 //! - `identity`, `living`, `shape`, `images`: what they mean;
 //! - `table`, `entry`, `watch`, `bells`: what there is, and who is told of its changes;
-//! - `lifecycle`, `command`: what is done to it; `notes`: what this runtime keeps for itself.
+//! - `lifecycle`, `cli`: what is done to it; `notes`: what this runtime keeps for itself.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
@@ -30,7 +30,7 @@ use super::{Change, Found, PastEvent, Runtime, RuntimeError, Started};
 use crate::lock::hold;
 
 mod bells;
-mod command;
+mod cli;
 mod config;
 mod entry;
 mod history;
@@ -49,7 +49,7 @@ mod table;
 mod watch;
 mod workspace;
 
-use command::Command;
+use cli::Cli;
 use entry::Entry;
 use measure::Measurer;
 use notes::Notes;
@@ -89,7 +89,7 @@ impl fmt::Debug for Begun {
 pub struct DroidspacesRuntime {
     workspace: Workspace,
     notes: PathBuf,
-    commands: Command,
+    commands: Cli,
     begun: OnceLock<Begun>,
 }
 
@@ -113,7 +113,7 @@ impl DroidspacesRuntime {
         Ok(Self {
             workspace: Workspace::new(root),
             notes: dir.to_owned(),
-            commands: Command::new(options.command, dir),
+            commands: Cli::new(options.command, dir),
             begun: OnceLock::new(),
         })
     }

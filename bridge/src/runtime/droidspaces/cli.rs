@@ -6,7 +6,7 @@ use std::os::fd::AsRawFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 use std::time::Duration;
@@ -25,7 +25,7 @@ pub(super) const DIRECT: &str = "DS_NO_PROXY";
 
 /// The command.
 #[derive(Debug)]
-pub(super) struct Command {
+pub(super) struct Cli {
     path: PathBuf,
     /// Where its output lies while it runs.
     folder: PathBuf,
@@ -49,7 +49,7 @@ pub(super) enum Outcome {
     Late,
 }
 
-impl Command {
+impl Cli {
     pub(super) fn new(path: PathBuf, folder: &Path) -> Self {
         Self {
             path,
@@ -81,7 +81,7 @@ impl Command {
         let program = self.open()?;
         // Not a pipe: what it leaves running would hold its end open.
         let output = self.scratch()?;
-        let child = Process::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
+        let child = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
             .arg0(&self.path)
             .args(arguments)
             .env_clear()
