@@ -25,6 +25,7 @@ mod lock;
 pub mod pack;
 mod peer;
 mod publish;
+pub mod relay;
 pub mod runtime;
 pub mod serve;
 mod session;

@@ -1,8 +1,12 @@
 //! Droidspaces workspaces.
 
+mod command;
 #[allow(
     dead_code,
     unused_imports,
     reason = "the runtime that reads it comes with its own folder"
 )]
 pub(in crate::runtime::droidspaces) mod config;
+mod daemon;
+pub mod execs;
+mod streams;

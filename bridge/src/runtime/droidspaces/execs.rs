@@ -1,0 +1,515 @@
+//! Further processes in a container: asked of the runtime's daemon, each with a relay of its own between
+//! the daemon's frames and the streams that are passed on; or, where the daemon cannot, of the runtime's
+//! command, as a child of the bridge.
+//!
+//! The number told of a process is that of the relay, or of the command: nobody tells the process's own.
+
+use std::fmt;
+use std::fs::File;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::path::PathBuf;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::Sender;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::errno::Errno;
+use nix::libc;
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
+use nix::sys::time::TimeVal;
+use wire::container::Exit;
+use wire::record::Value;
+use wire::{ContainerId, Time};
+
+use super::command;
+use super::daemon;
+use super::streams::{self, Streams, Wanted};
+use crate::lock::hold;
+use crate::relay::limits::TASK_BYTES_MAX;
+use crate::relay::task::{Task, Word, Work};
+use crate::runtime::{Change, ExecOrder, ExecRun, RuntimeError};
+use crate::shim::init::inside::descriptor_path;
+use crate::shim::{now, record};
+use crate::sys::pidfd;
+
+/// Further processes at once. Each holds a process and a thread. Stops clients from taking the machine's.
+const EXECS_MAX: usize = 128;
+
+/// Stack of the thread that waits for one of them, in bytes.
+const STACK_BYTES: usize = 128 * 1024;
+
+/// Longest wait for the runtime's command to be executed, which takes a few milliseconds.
+const EXECUTION_WAIT: Duration = Duration::from_secs(10);
+
+/// How long those of a container that has ended may take to say how they ended. The daemon tells it within
+/// milliseconds; one that does not must not keep the container's own end from being told.
+const LAST_WORDS_WAIT: Duration = Duration::from_millis(500);
+
+/// Longest wait for those that were killed.
+const KILLED_WAIT: Duration = Duration::from_secs(2);
+
+/// All of the environment of the runtime's command. The last keeps it from asking the daemon.
+const ENVIRONMENT: &[&str] = &[
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin:/system/bin:/system/xbin",
+    "DS_NO_PROXY=1",
+];
+
+/// Where what it takes is found.
+#[derive(Debug, Clone)]
+pub struct ExecOptions {
+    /// The bridge's own program, which is also the relay: an absolute path.
+    pub program: PathBuf,
+    /// The runtime's command: an absolute path.
+    pub command: PathBuf,
+    /// The abstract name of its daemon's socket.
+    pub daemon: String,
+}
+
+impl Default for ExecOptions {
+    /// Those of a host where the runtime is installed.
+    fn default() -> Self {
+        Self {
+            program: PathBuf::from("/proc/self/exe"),
+            command: PathBuf::from("/usr/local/bin/droidspaces"),
+            daemon: "droidspaces".to_owned(),
+        }
+    }
+}
+
+/// Who serves a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Server {
+    /// The daemon: there is a relay.
+    Daemon,
+    /// The runtime's command.
+    Command,
+}
+
+/// One that runs, or is being started: then its number is zero.
+#[derive(Debug)]
+struct Entry {
+    exec: String,
+    container: ContainerId,
+    server: Server,
+    pid: u32,
+    started_ticks: u64,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    entries: Mutex<Vec<Entry>>,
+    /// One of them ended, and that was told.
+    ended: Condvar,
+}
+
+/// A place in the table. Dropped, it is free.
+#[derive(Debug)]
+struct Place {
+    table: Arc<Table>,
+    exec: String,
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        hold(&self.table.entries).retain(|entry| entry.exec != self.exec);
+        self.table.ended.notify_all();
+    }
+}
+
+/// The further processes of all containers.
+pub struct Execs {
+    /// The relay's program, held open: a new version is not met half-way.
+    program: OwnedFd,
+    command: String,
+    daemon: String,
+    changes: Sender<Change>,
+    table: Arc<Table>,
+}
+
+impl fmt::Debug for Execs {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Execs")
+            .field("command", &self.command)
+            .field("daemon", &self.daemon)
+            .field("table", &self.table)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A process that serves another, and where its word comes from.
+#[derive(Debug)]
+struct Served {
+    child: Child,
+    server: Server,
+    bridge: OwnedFd,
+}
+
+impl Execs {
+    /// `changes` is told of every end, once.
+    ///
+    /// # Errors
+    /// What opening the program said; `EINVAL` for a command that is no absolute path.
+    pub fn new(options: &ExecOptions, changes: Sender<Change>) -> io::Result<Self> {
+        let command = options.command.to_str().filter(|path| path.starts_with('/'));
+        let program = File::options()
+            .read(true)
+            .custom_flags(libc::O_PATH)
+            .open(&options.program)?;
+        Ok(Self {
+            program: program.into(),
+            command: command.ok_or(Errno::EINVAL)?.to_owned(),
+            daemon: options.daemon.clone(),
+            changes,
+            table: Arc::default(),
+        })
+    }
+
+    /// Starts one in the container of this name; its end may be told before this returns.
+    ///
+    /// A command that is not there, or a user who is not, is no error here: the runtime's command says so
+    /// on standard error and ends.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Unsupported`] for every capability, or a group; [`RuntimeError::InvalidSpec`];
+    /// `EACCES` where somebody who is not root has the daemon's name; `EAGAIN` when there are too many.
+    pub fn start(
+        &self,
+        name: &str,
+        order: ExecOrder<'_>,
+        container: ContainerId,
+    ) -> Result<ExecRun, RuntimeError> {
+        let arguments = command::arguments(name, order.spec)?;
+        let wanted = Wanted::of(order);
+        let connection = self.connection(&arguments, wanted)?;
+        let server = match connection {
+            Some(_) => Server::Daemon,
+            None => Server::Command,
+        };
+        let place = self.take_place(order.id, container, server)?;
+        let size = (order.spec.rows, order.spec.columns);
+        let Streams { ours, theirs } = Streams::open(wanted, size)?;
+        let served = match connection {
+            Some(socket) => {
+                if let [Some(terminal), ..] = &theirs
+                    && wanted.terminal
+                {
+                    streams::make_raw(terminal)?;
+                }
+                let socket = daemon::ask(socket, &arguments, order.spec.tty.then_some(size))?;
+                self.relay(wanted, size, socket, theirs)?
+            }
+            None => self.run_command(arguments, wanted, theirs)?,
+        };
+        let pid = served.child.id();
+        // Not yet reaped, so the number is its own. One that has ended needs no signal any more.
+        let started_ticks = pidfd::start_ticks(pid).unwrap_or_default();
+        for entry in hold(&self.table.entries)
+            .iter_mut()
+            .filter(|entry| entry.exec == order.id)
+        {
+            (entry.pid, entry.started_ticks) = (pid, started_ticks);
+        }
+        self.await_end(served, place, container)?;
+        Ok(ExecRun {
+            started: streams::started(pid, wanted),
+            streams: ours,
+        })
+    }
+
+    /// Sends a signal to a further process; one that has ended is no error.
+    ///
+    /// One that the daemon serves can be told no signal, but the daemon ends it (`SIGTERM`; with a terminal
+    /// `SIGHUP`) when its client goes: so those signals, and `SIGKILL`, end the relay, and nobody hears how
+    /// it ended. For others the signal goes to the runtime's command.
+    ///
+    /// # Errors
+    /// [`RuntimeError::Unsupported`] for another signal to one that the daemon serves; else what the
+    /// operating system said.
+    pub fn signal(&self, exec: &str, signal: i32) -> Result<(), RuntimeError> {
+        let found = hold(&self.table.entries)
+            .iter()
+            .find(|entry| entry.exec == exec && entry.pid != 0)
+            .map(|entry| (entry.pid, entry.started_ticks, entry.server));
+        let Some((pid, started_ticks, server)) = found else {
+            return Ok(());
+        };
+        let sent = match (server, signal) {
+            (Server::Daemon, libc::SIGTERM | libc::SIGHUP | libc::SIGKILL) => libc::SIGKILL,
+            (Server::Daemon, 1..) => {
+                return Err(RuntimeError::Unsupported(format!(
+                    "this runtime sends no signal {signal} to further processes"
+                )));
+            }
+            _ => signal,
+        };
+        match pidfd::signal(pid, started_ticks, sent) {
+            Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
+            Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
+                Err(RuntimeError::InvalidSpec(format!("invalid signal: {signal}")))
+            }
+            other => other.map_err(RuntimeError::system("send a signal")),
+        }
+    }
+
+    /// The container's first process has ended, and with it all others. Returns when their ends were told;
+    /// those of whom nothing is heard are let go.
+    pub fn container_ended(&self, container: &ContainerId) {
+        if self.await_none_of(container, LAST_WORDS_WAIT) {
+            return;
+        }
+        let left: Vec<(u32, u64)> = hold(&self.table.entries)
+            .iter()
+            .filter(|entry| entry.container == *container && entry.pid != 0)
+            .map(|entry| (entry.pid, entry.started_ticks))
+            .collect();
+        for (pid, started_ticks) in left {
+            // One that is gone already is no error.
+            let _ = pidfd::signal(pid, started_ticks, libc::SIGKILL);
+        }
+        self.await_none_of(container, KILLED_WAIT);
+    }
+
+    /// Whether none of the container was left within so long.
+    fn await_none_of(&self, container: &ContainerId, longest: Duration) -> bool {
+        let deadline = Instant::now() + longest;
+        let mut entries = hold(&self.table.entries);
+        loop {
+            if entries.iter().all(|entry| entry.container != *container) {
+                return true;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return false;
+            }
+            let waited = self.table.ended.wait_timeout(entries, left);
+            entries = waited.unwrap_or_else(PoisonError::into_inner).0;
+        }
+    }
+
+    /// A way to the daemon; none where the runtime's command has to do: the daemon gives a process without
+    /// a terminal no input, does not take every argument vector, and need not be there.
+    fn connection(&self, arguments: &[String], wanted: Wanted) -> Result<Option<OwnedFd>, RuntimeError> {
+        if wanted.input || !daemon::takes(arguments) {
+            return Ok(None);
+        }
+        daemon::reach(&self.daemon)
+    }
+
+    fn take_place(&self, exec: &str, container: ContainerId, server: Server) -> Result<Place, RuntimeError> {
+        let mut entries = hold(&self.table.entries);
+        if entries.len() >= EXECS_MAX {
+            return Err(RuntimeError::system("start one more process: too many run")(
+                Errno::EAGAIN,
+            ));
+        }
+        entries.push(Entry {
+            exec: exec.to_owned(),
+            container,
+            server,
+            pid: 0,
+            started_ticks: 0,
+        });
+        Ok(Place {
+            table: Arc::clone(&self.table),
+            exec: exec.to_owned(),
+        })
+    }
+
+    fn relay(
+        &self,
+        wanted: Wanted,
+        (rows, columns): (u16, u16),
+        daemon: OwnedFd,
+        theirs: [Option<OwnedFd>; 3],
+    ) -> Result<Served, RuntimeError> {
+        let task = Task {
+            work: Work::Relay,
+            terminal: wanted.terminal,
+            output: wanted.output,
+            error: wanted.error,
+            rows,
+            columns,
+            ..Task::default()
+        };
+        let passed: Vec<OwnedFd> = [daemon].into_iter().chain(theirs.into_iter().flatten()).collect();
+        self.spawn(&task, &passed)
+    }
+
+    /// Becomes it by way of the same program, which makes a session and takes the terminal, and waits until
+    /// it is executed.
+    fn run_command(
+        &self,
+        arguments: Vec<String>,
+        wanted: Wanted,
+        theirs: [Option<OwnedFd>; 3],
+    ) -> Result<Served, RuntimeError> {
+        let own_name = self.command.rsplit('/').next().unwrap_or_default().to_owned();
+        let task = Task {
+            work: Work::Become,
+            terminal: wanted.terminal,
+            program: self.command.clone(),
+            arguments: [own_name].into_iter().chain(arguments).collect(),
+            env: ENVIRONMENT.iter().map(|&variable| variable.to_owned()).collect(),
+            ..Task::default()
+        };
+        let passed = if wanted.terminal {
+            theirs.into_iter().flatten().collect()
+        } else {
+            let each = theirs
+                .into_iter()
+                .map(|stream| stream.map_or_else(streams::null, Ok));
+            each.collect::<Result<Vec<_>, _>>()?
+        };
+        let served = self.spawn(&task, &passed)?;
+        let why_not = match record::receive_message::<Word>(&served.bridge) {
+            Ok(None) => return Ok(served),
+            Ok(Some(word)) => io::Error::from_raw_os_error(word.errno),
+            Err(error) => error,
+        };
+        Err(RuntimeError::system("execute the runtime's command")(why_not))
+    }
+
+    fn spawn(&self, task: &Task, passed: &[OwnedFd]) -> Result<Served, RuntimeError> {
+        if task.encode().len() > TASK_BYTES_MAX {
+            return Err(RuntimeError::InvalidSpec(format!(
+                "command and environment are longer than {TASK_BYTES_MAX} bytes together"
+            )));
+        }
+        let (bridge, theirs) = socketpair(
+            AddressFamily::Unix,
+            SockType::SeqPacket,
+            None,
+            SockFlag::SOCK_CLOEXEC,
+        )
+        .map_err(RuntimeError::system("talk to the relay"))?;
+        let borrowed: Vec<BorrowedFd<'_>> = passed.iter().map(AsFd::as_fd).collect();
+        record::send_with(&bridge, task, &borrowed).map_err(RuntimeError::system("talk to the relay"))?;
+        if task.work == Work::Become {
+            let wait = TimeVal::new(i64::try_from(EXECUTION_WAIT.as_secs()).unwrap_or_default(), 0);
+            setsockopt(&bridge, sockopt::ReceiveTimeout, &wait)
+                .map_err(RuntimeError::system("talk to the relay"))?;
+        }
+        let child = Command::new(descriptor_path(&self.program))
+            .arg0("socketd-bridge")
+            .arg("relay")
+            .env_clear()
+            .stdin(theirs)
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(RuntimeError::system("start the relay"))?;
+        let server = match task.work {
+            Work::Become => Server::Command,
+            _ => Server::Daemon,
+        };
+        Ok(Served {
+            child,
+            server,
+            bridge,
+        })
+    }
+
+    /// Leaves the waiting to a thread.
+    fn await_end(&self, served: Served, place: Place, container: ContainerId) -> Result<(), RuntimeError> {
+        let changes = self.changes.clone();
+        // Where there can be no thread, what was to go into it is dropped: it ends, and its place is free.
+        thread::Builder::new()
+            .name("exec-watch".to_owned())
+            .stack_size(STACK_BYTES)
+            .spawn(move || {
+                let (exit, finished_at) = served.end();
+                let told = Change::ExecEnded {
+                    container,
+                    exec: place.exec.clone(),
+                    exit,
+                    finished_at,
+                };
+                // Nobody listens any more when the bridge ends.
+                let _ = changes.send(told);
+            })
+            .map(drop)
+            .map_err(RuntimeError::system("wait for a process"))
+    }
+}
+
+impl Served {
+    /// Waits for its end.
+    fn end(mut self) -> (Exit, Time) {
+        // A command has closed this when it was executed, so nothing more comes from it.
+        let word = record::receive_message::<Word>(&self.bridge).ok().flatten();
+        let status = self.child.wait();
+        if let Some(errno) = word.as_ref().map(|word| word.errno).filter(|&errno| errno != 0) {
+            let error = io::Error::from_raw_os_error(errno);
+            tracing::warn!(%error, "a further process was not served");
+        }
+        match (word, self.server) {
+            (Some(word), _) => (word.exit, word.finished_at),
+            (None, Server::Command) => (status.map_or_else(|_| unknown(), exit_of), now()),
+            (None, Server::Daemon) => (unknown(), now()),
+        }
+    }
+}
+
+impl Drop for Served {
+    /// Nobody would ever hear of its end, so it must not go on. One that was waited for has ended.
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn unknown() -> Exit {
+    Exit {
+        unknown: true,
+        ..Exit::default()
+    }
+}
+
+fn exit_of(status: ExitStatus) -> Exit {
+    let killed = || status.signal().map(|signal| 128 + signal);
+    let code = status.code().or_else(killed);
+    code.and_then(|code| u32::try_from(code).ok())
+        .map_or_else(unknown, |code| Exit {
+            code,
+            ..Exit::default()
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn there_is_room_for_so_many() {
+        let (changes, _told) = std::sync::mpsc::channel();
+        let options = ExecOptions::default();
+        let execs = Execs::new(&options, changes).expect("the program is there");
+        let take = |exec: usize| execs.take_place(&exec.to_string(), ContainerId([0; 32]), Server::Daemon);
+        let mut places: Vec<Place> = (0..EXECS_MAX)
+            .map(|exec| take(exec).expect("there is room"))
+            .collect();
+        let Err(RuntimeError::System { error, .. }) = take(EXECS_MAX) else {
+            panic!("there is no room");
+        };
+        assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+        places.pop();
+        assert!(take(EXECS_MAX).is_ok());
+        // One that is being started gets no signal, for it has no number.
+        assert!(execs.signal("0", libc::SIGKILL).is_ok());
+    }
+
+    #[test]
+    fn the_command_is_an_absolute_path() {
+        let (changes, _told) = std::sync::mpsc::channel();
+        let options = ExecOptions {
+            command: PathBuf::from("command"),
+            ..ExecOptions::default()
+        };
+        let refused = Execs::new(&options, changes).expect_err("it is relative");
+        assert_eq!(refused.raw_os_error(), Some(libc::EINVAL));
+    }
+}
