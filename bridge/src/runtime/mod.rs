@@ -20,7 +20,9 @@ pub mod droidspaces;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod native;
+mod processes;
 mod registry;
+mod stats;
 
 pub(crate) use registry::Registry;
 

@@ -198,13 +198,15 @@ fn one_who_does_not_read_can_type() {
         let _ = told.send(client.receive());
     });
     let scene = Scene::new(&daemon.name);
-    let ran = scene.start("one", &interactive(&["x"]));
-    (&File::from(ran.streams[0].try_clone().unwrap()))
+    let mut ran = scene.start("one", &interactive(&["x"]));
+    let master = ran.streams.pop().unwrap();
+    File::from(master.try_clone().unwrap())
         .write_all(b"\x03")
         .unwrap();
     let heard = typed.recv_timeout(DEADLINE).unwrap();
     assert_eq!(heard, Some((OUTPUT, b"\x03".to_vec())));
-    // The daemon left in the middle of a frame.
+    // The daemon left in the middle of a frame, which is noticed once there is room for what it said.
+    assert!(all(master).iter().all(|&byte| byte == b'x'));
     scene.expect_end("one", None);
 }
 

@@ -239,17 +239,19 @@ impl Execs {
         };
         let sent = match (server, signal) {
             (Server::Daemon, libc::SIGTERM | libc::SIGHUP | libc::SIGKILL) => libc::SIGKILL,
-            (Server::Daemon, 1..) => {
-                return Err(RuntimeError::Unsupported(format!(
-                    "this runtime sends no signal {signal} to further processes"
-                )));
-            }
-            _ => signal,
+            // Only asks whether it is there.
+            (Server::Daemon, _) => 0,
+            (Server::Command, _) => signal,
         };
         match pidfd::signal(pid, started_ticks, sent) {
             Err(error) if error.raw_os_error() == Some(libc::ESRCH) => Ok(()),
             Err(error) if error.raw_os_error() == Some(libc::EINVAL) => {
                 Err(RuntimeError::InvalidSpec(format!("invalid signal: {signal}")))
+            }
+            Ok(()) if server == Server::Daemon && sent != libc::SIGKILL && signal != 0 => {
+                Err(RuntimeError::Unsupported(format!(
+                    "this runtime sends no signal {signal} to further processes"
+                )))
             }
             other => other.map_err(RuntimeError::system("send a signal")),
         }

@@ -10,3 +10,5 @@ pub(in crate::runtime::droidspaces) mod config;
 mod daemon;
 pub mod execs;
 mod streams;
+#[allow(dead_code, reason = "the runtime that asks comes with its own folder")]
+pub(in crate::runtime::droidspaces) mod usage;
