@@ -5,7 +5,7 @@
 //!
 //! - `listen`, `peer`, `gate`, `inbox`, `session`, `dispatch`: one request, from a socket to an answer;
 //! - `supervise`, `inventory`, `publish`: one change, from a runtime to everybody;
-//! - [`runtime`]: what runs containers; `shim`, `unpack`: its helpers in processes of their own;
+//! - [`runtime`]: what runs containers; `shim`, `unpack`, `pack`, `relay`: its helpers in processes of their own;
 //! - [`chronicle`]: the journal, read by people;
 //! - `sys`: the only `unsafe`.
 

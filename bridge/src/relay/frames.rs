@@ -147,8 +147,11 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// All output, all errors and the exit code of a stream that comes in pieces of this size.
-    fn read(bytes: &[u8], step: usize) -> Result<(Vec<u8>, Vec<u8>, Option<u32>), Malformed> {
+    /// All output, all errors, and the exit code.
+    type Taken = (Vec<u8>, Vec<u8>, Option<u32>);
+
+    /// What is in a stream that comes in pieces of this size.
+    fn read(bytes: &[u8], step: usize) -> Result<Taken, Malformed> {
         let (mut frames, mut output, mut error) = (Frames::new(), Vec::new(), Vec::new());
         for mut rest in bytes.chunks(step) {
             while !rest.is_empty() {

@@ -169,11 +169,17 @@ mod tests {
     #[test]
     fn what_cannot_be_asked_for() {
         fn check(spec: &ExecSpec, is_invalid: bool) {
-            match arguments("a", spec) {
-                Err(RuntimeError::InvalidSpec(_)) => assert!(is_invalid, "{spec:?}"),
-                Err(RuntimeError::Unsupported(_)) => assert!(!is_invalid, "{spec:?}"),
-                other => panic!("{spec:?}: {other:?}"),
-            }
+            let refused = arguments("a", spec).expect_err("it cannot be asked for");
+            assert_eq!(
+                matches!(refused, RuntimeError::InvalidSpec(_)),
+                is_invalid,
+                "{spec:?}"
+            );
+            assert_eq!(
+                matches!(refused, RuntimeError::Unsupported(_)),
+                !is_invalid,
+                "{spec:?}"
+            );
         }
         check(&spec(&[], &[], "", ""), true);
         check(&spec(&[], &["A=b"], "/", ""), true);

@@ -7,11 +7,9 @@
 use std::fmt;
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::OpenOptionsExt;
-use std::os::unix::process::{CommandExt, ExitStatusExt};
 use std::path::PathBuf;
-use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc::Sender;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread;
@@ -19,21 +17,15 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
-use nix::sys::time::TimeVal;
-use wire::container::Exit;
-use wire::record::Value;
-use wire::{ContainerId, Time};
+use wire::ContainerId;
 
 use super::command;
 use super::daemon;
+use super::served::{Served, Server};
 use super::streams::{self, Streams, Wanted};
 use crate::lock::hold;
-use crate::relay::limits::TASK_BYTES_MAX;
-use crate::relay::task::{Task, Word, Work};
+use crate::relay::task::{Task, Work};
 use crate::runtime::{Change, ExecOrder, ExecRun, RuntimeError};
-use crate::shim::init::inside::descriptor_path;
-use crate::shim::{now, record};
 use crate::sys::pidfd;
 
 /// Further processes at once. Each holds a process and a thread. Stops clients from taking the machine's.
@@ -41,9 +33,6 @@ const EXECS_MAX: usize = 128;
 
 /// Stack of the thread that waits for one of them, in bytes.
 const STACK_BYTES: usize = 128 * 1024;
-
-/// Longest wait for the runtime's command to be executed, which takes a few milliseconds.
-const EXECUTION_WAIT: Duration = Duration::from_secs(10);
 
 /// How long those of a container that has ended may take to say how they ended. The daemon tells it within
 /// milliseconds; one that does not must not keep the container's own end from being told.
@@ -78,15 +67,6 @@ impl Default for ExecOptions {
             daemon: "droidspaces".to_owned(),
         }
     }
-}
-
-/// Who serves a process.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Server {
-    /// The daemon: there is a relay.
-    Daemon,
-    /// The runtime's command.
-    Command,
 }
 
 /// One that runs, or is being started: then its number is zero.
@@ -138,14 +118,6 @@ impl fmt::Debug for Execs {
             .field("table", &self.table)
             .finish_non_exhaustive()
     }
-}
-
-/// A process that serves another, and where its word comes from.
-#[derive(Debug)]
-struct Served {
-    child: Child,
-    server: Server,
-    bridge: OwnedFd,
 }
 
 impl Execs {
@@ -204,7 +176,7 @@ impl Execs {
             }
             None => self.run_command(arguments, wanted, theirs)?,
         };
-        let pid = served.child.id();
+        let pid = served.pid();
         // Not yet reaped, so the number is its own. One that has ended needs no signal any more.
         let started_ticks = pidfd::start_ticks(pid).unwrap_or_default();
         for entry in hold(&self.table.entries)
@@ -338,7 +310,7 @@ impl Execs {
             ..Task::default()
         };
         let passed: Vec<OwnedFd> = [daemon].into_iter().chain(theirs.into_iter().flatten()).collect();
-        self.spawn(&task, &passed)
+        Served::spawn(&self.program, &task, &passed)
     }
 
     /// Becomes it by way of the same program, which makes a session and takes the terminal, and waits until
@@ -366,53 +338,10 @@ impl Execs {
                 .map(|stream| stream.map_or_else(streams::null, Ok));
             each.collect::<Result<Vec<_>, _>>()?
         };
-        let served = self.spawn(&task, &passed)?;
-        let why_not = match record::receive_message::<Word>(&served.bridge) {
-            Ok(None) => return Ok(served),
-            Ok(Some(word)) => io::Error::from_raw_os_error(word.errno),
-            Err(error) => error,
-        };
-        Err(RuntimeError::system("execute the runtime's command")(why_not))
-    }
-
-    fn spawn(&self, task: &Task, passed: &[OwnedFd]) -> Result<Served, RuntimeError> {
-        if task.encode().len() > TASK_BYTES_MAX {
-            return Err(RuntimeError::InvalidSpec(format!(
-                "command and environment are longer than {TASK_BYTES_MAX} bytes together"
-            )));
-        }
-        let (bridge, theirs) = socketpair(
-            AddressFamily::Unix,
-            SockType::SeqPacket,
-            None,
-            SockFlag::SOCK_CLOEXEC,
-        )
-        .map_err(RuntimeError::system("talk to the relay"))?;
-        let borrowed: Vec<BorrowedFd<'_>> = passed.iter().map(AsFd::as_fd).collect();
-        record::send_with(&bridge, task, &borrowed).map_err(RuntimeError::system("talk to the relay"))?;
-        if task.work == Work::Become {
-            let wait = TimeVal::new(i64::try_from(EXECUTION_WAIT.as_secs()).unwrap_or_default(), 0);
-            setsockopt(&bridge, sockopt::ReceiveTimeout, &wait)
-                .map_err(RuntimeError::system("talk to the relay"))?;
-        }
-        let child = Command::new(descriptor_path(&self.program))
-            .arg0("socketd-bridge")
-            .arg("relay")
-            .env_clear()
-            .stdin(theirs)
-            .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(RuntimeError::system("start the relay"))?;
-        let server = match task.work {
-            Work::Become => Server::Command,
-            _ => Server::Daemon,
-        };
-        Ok(Served {
-            child,
-            server,
-            bridge,
-        })
+        let served = Served::spawn(&self.program, &task, &passed)?;
+        let executed = served.await_execution();
+        executed.map_err(RuntimeError::system("execute the runtime's command"))?;
+        Ok(served)
     }
 
     /// Leaves the waiting to a thread.
@@ -438,49 +367,6 @@ impl Execs {
     }
 }
 
-impl Served {
-    /// Waits for its end.
-    fn end(mut self) -> (Exit, Time) {
-        // A command has closed this when it was executed, so nothing more comes from it.
-        let word = record::receive_message::<Word>(&self.bridge).ok().flatten();
-        let status = self.child.wait();
-        if let Some(errno) = word.as_ref().map(|word| word.errno).filter(|&errno| errno != 0) {
-            let error = io::Error::from_raw_os_error(errno);
-            tracing::warn!(%error, "a further process was not served");
-        }
-        match (word, self.server) {
-            (Some(word), _) => (word.exit, word.finished_at),
-            (None, Server::Command) => (status.map_or_else(|_| unknown(), exit_of), now()),
-            (None, Server::Daemon) => (unknown(), now()),
-        }
-    }
-}
-
-impl Drop for Served {
-    /// Nobody would ever hear of its end, so it must not go on. One that was waited for has ended.
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-fn unknown() -> Exit {
-    Exit {
-        unknown: true,
-        ..Exit::default()
-    }
-}
-
-fn exit_of(status: ExitStatus) -> Exit {
-    let killed = || status.signal().map(|signal| 128 + signal);
-    let code = status.code().or_else(killed);
-    code.and_then(|code| u32::try_from(code).ok())
-        .map_or_else(unknown, |code| Exit {
-            code,
-            ..Exit::default()
-        })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -494,10 +380,8 @@ mod tests {
         let mut places: Vec<Place> = (0..EXECS_MAX)
             .map(|exec| take(exec).expect("there is room"))
             .collect();
-        let Err(RuntimeError::System { error, .. }) = take(EXECS_MAX) else {
-            panic!("there is no room");
-        };
-        assert_eq!(error.raw_os_error(), Some(libc::EAGAIN));
+        let refused = take(EXECS_MAX).expect_err("there is no room");
+        assert!(refused.to_string().contains("too many"), "{refused}");
         places.pop();
         assert!(take(EXECS_MAX).is_ok());
         // One that is being started gets no signal, for it has no number.
