@@ -105,7 +105,7 @@ fn somebody_else_with_the_daemons_name_is_not_trusted() {
     assert_eq!(error.raw_os_error(), Some(libc::EACCES));
     // Not a word was said to it.
     assert_eq!(squatter.join().unwrap(), b"");
-    assert!(!scene.has_heard());
+    assert_eq!(scene.heard(), None);
 }
 
 #[test]
@@ -137,12 +137,12 @@ fn the_end_of_the_container_is_theirs() {
     ];
     let other = wire::ContainerId([8; 32]);
     scene.execs.container_ended(&other);
-    assert!(!scene.has_heard());
+    assert_eq!(scene.heard(), None);
     scene.execs.container_ended(&CONTAINER);
     // They are told before that returns.
-    let mut ended = [scene.ended().0, scene.ended().0];
+    let mut ended = [scene.heard(), scene.heard()];
     ended.sort();
-    assert_eq!(ended, ["a", "b"]);
+    assert_eq!(ended, [Some("a".to_owned()), Some("b".to_owned())]);
     for _ in 0..2 {
         gone.recv_timeout(DEADLINE).unwrap();
     }
@@ -161,4 +161,21 @@ fn a_daemon_that_tells_how_they_ended_is_heard() {
     say.send(()).unwrap();
     scene.execs.container_ended(&CONTAINER);
     scene.expect_end("one", Some(137));
+}
+
+#[test]
+fn a_relay_outlives_who_started_it() {
+    let (say, go_on) = mpsc::channel::<()>();
+    let go_on = std::sync::Arc::new(std::sync::Mutex::new(go_on));
+    let daemon = StandIn::new(move |_, client: Client| {
+        go_on.lock().unwrap().recv().unwrap();
+        client.send(OUTPUT, b"still here").unwrap();
+        client.exit(0);
+    });
+    let scene = Scene::new(&daemon.name);
+    let mut ran = scene.start("one", &command(&["x"]));
+    // Nobody hears of any end from here on.
+    drop(scene);
+    say.send(()).unwrap();
+    assert_eq!(all(ran.streams.remove(0)), b"still here");
 }

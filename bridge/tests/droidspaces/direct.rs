@@ -155,6 +155,6 @@ fn a_command_that_is_not_there() {
             panic!("it was executed");
         };
         assert_eq!(error.raw_os_error(), Some(expected));
-        assert!(!scene.has_heard());
+        assert_eq!(scene.heard(), None);
     }
 }

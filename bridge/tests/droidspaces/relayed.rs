@@ -39,7 +39,7 @@ fn output_errors_and_code() {
     assert_eq!(all(output), b"out\n");
     assert_eq!(all(error), b"an $error\n");
     scene.expect_end("one", Some(7));
-    assert!(!scene.has_heard());
+    assert_eq!(scene.heard(), None);
 }
 
 #[test]

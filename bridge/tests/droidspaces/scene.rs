@@ -81,9 +81,12 @@ impl Scene {
         assert_eq!(self.ended(), (id.to_owned(), exit));
     }
 
-    /// Whether an end is waiting to be heard.
-    pub(crate) fn has_heard(&self) -> bool {
-        self.changes.try_recv().is_ok()
+    /// Whose end is waiting to be heard, if one is.
+    pub(crate) fn heard(&self) -> Option<String> {
+        match self.changes.try_recv().ok()? {
+            Change::ExecEnded { exec, .. } => Some(exec),
+            other @ Change::Exited { .. } => panic!("{other:?}"),
+        }
     }
 }
 
