@@ -52,8 +52,8 @@ pub(in crate::runtime::droidspaces) fn stats(
         }
         None => tree(Path::new("/proc"), first),
     };
-    // A group need not have every controller.
-    if stats.group_version == 0 || stats.memory.is_none() || stats.pids == 0 {
+    // A group need not have every controller, and before Linux 4.15 it counts no time without one.
+    if stats.cpu.total_ns == 0 || stats.memory.is_none() || stats.pids == 0 {
         let units = Units::read(&mut reader);
         let each = members.into_iter().filter_map(|pid| spent(pid, units));
         add(&each.fold(Spent::default(), sum), &mut stats);
@@ -86,7 +86,7 @@ fn sum(one: Spent, other: Spent) -> Spent {
 
 /// Fills in what no group has said.
 fn add(spent: &Spent, stats: &mut Stats) {
-    if stats.group_version == 0 {
+    if stats.cpu.total_ns == 0 {
         stats.cpu.user_ns = spent.user_ns;
         stats.cpu.kernel_ns = spent.kernel_ns;
         stats.cpu.total_ns = spent.user_ns.saturating_add(spent.kernel_ns);
