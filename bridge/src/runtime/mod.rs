@@ -22,7 +22,9 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod native;
+mod processes;
 mod registry;
+mod stats;
 
 pub use change::{Also, Change, Condition, Found, PastEvent, Started};
 pub use error::RuntimeError;

@@ -6,3 +6,4 @@ mod phone;
 mod speech;
 mod stand_in;
 mod stand_in_daemon;
+mod within;

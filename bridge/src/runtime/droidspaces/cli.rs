@@ -58,27 +58,10 @@ impl Cli {
         }
     }
 
-    /// Opens the program: a regular file that belongs to root and that nobody else may write.
-    pub(super) fn open(&self) -> io::Result<File> {
-        let program = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(&self.path)?;
-        let about = program.metadata()?;
-        if !about.is_file() || about.uid() != 0 || about.mode() & 0o022 != 0 {
-            let sentence = format!(
-                "{} must be a file of root's that nobody else may write",
-                self.path.display()
-            );
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, sentence));
-        }
-        Ok(program)
-    }
-
     /// Starts it: this very program, with a clean environment, in a group of its own so that no signal
     /// meant for us reaches it.
     pub(super) fn start(&self, arguments: &[&str]) -> io::Result<Running> {
-        let program = self.open()?;
+        let program = open(&self.path)?;
         // Not a pipe: what it leaves running would hold its end open.
         let output = self.scratch()?;
         let child = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
@@ -111,6 +94,21 @@ impl Cli {
         std::fs::remove_file(&path)?;
         Ok(file)
     }
+}
+
+/// Opens the program: a regular file that belongs to root and that nobody else may write.
+pub(super) fn open(path: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    let program = options.read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
+    let about = program.metadata()?;
+    if !about.is_file() || about.uid() != 0 || about.mode() & 0o022 != 0 {
+        let sentence = format!(
+            "{} must be a file of root's that nobody else may write",
+            path.display()
+        );
+        return Err(io::Error::new(io::ErrorKind::PermissionDenied, sentence));
+    }
+    Ok(program)
 }
 
 impl Running {
