@@ -22,7 +22,8 @@ pub const INIT: &str = "/sbin/init";
 /// and the UUID's 32 lower-case digits.
 pub const CONTAINER_ID_SALT: &str = "droidspaces container";
 
-/// The identifier of a container without a UUID: the hash of this and its name.
+/// The identifier of a container without a UUID: the hash of this and the name of its
+/// [`directory`].
 pub const UNIDENTIFIED_ID_SALT: &str = "droidspaces unidentified container";
 
 /// The identifier of an image: the hash of this and its path.
@@ -39,6 +40,12 @@ const REPOSITORY: &str = "droidspaces";
 
 /// What an image is called whose name has no letter that may stand in a tag.
 const UNNAMED: &str = "rootfs";
+
+/// What the directory of a container of this name is called.
+#[must_use]
+pub fn directory(name: &str) -> String {
+    name.replace(' ', "-")
+}
 
 /// The bytes of a UUID of 32 hexadecimal digits of either case; none for anything else.
 #[must_use]

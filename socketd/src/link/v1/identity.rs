@@ -4,7 +4,8 @@
 
 use sha2::{Digest, Sha256};
 use wire::v1::names::{
-    CONTAINER_ID_SALT, HOST_ID_SALT, IMAGE_ID_SALT, NETWORK_ID_SALT, UNIDENTIFIED_ID_SALT, uuid_bytes,
+    CONTAINER_ID_SALT, HOST_ID_SALT, IMAGE_ID_SALT, NETWORK_ID_SALT, UNIDENTIFIED_ID_SALT, directory,
+    uuid_bytes,
 };
 use wire::{ContainerId, ImageId, NetworkId};
 
@@ -16,12 +17,13 @@ fn hash(parts: &[&str]) -> [u8; 32] {
     digest.finalize().into()
 }
 
-/// A container's.
+/// A container's. The runtime makes UUIDs in lower case only.
 pub(super) fn container(uuid: &str, name: &str) -> ContainerId {
-    let Some(own) = uuid_bytes(uuid) else {
-        return ContainerId(hash(&[UNIDENTIFIED_ID_SALT, name]));
+    let lower = !uuid.bytes().any(|byte| byte.is_ascii_uppercase());
+    let Some(own) = uuid_bytes(uuid).filter(|_| lower) else {
+        return ContainerId(hash(&[UNIDENTIFIED_ID_SALT, &directory(name)]));
     };
-    let mut bytes = hash(&[CONTAINER_ID_SALT, &uuid.to_ascii_lowercase()]);
+    let mut bytes = hash(&[CONTAINER_ID_SALT, uuid]);
     bytes.copy_within(..16, 16);
     for (byte, own) in bytes.iter_mut().zip(own) {
         *byte = own;
@@ -56,7 +58,8 @@ mod tests {
             container(uuid, "tiny").to_string(),
             format!("{uuid}f4a9aa6ddc8224b824b4e0bc4ee20624")
         );
-        assert_eq!(container(uuid, "other"), container(&uuid.to_uppercase(), ""));
+        assert_eq!(container(uuid, "other"), container(uuid, ""));
+        assert_eq!(container(&uuid.to_uppercase(), "a b"), container("", "a-b"));
         assert_eq!(
             container("", "tiny").to_string(),
             "94c40bc70480a0fde613c7554c067eb8c875e6b72090083bc09de5451544ccf1"

@@ -101,6 +101,11 @@ impl Known {
     pub(super) fn adopt_images(&mut self, mut listed: Vec<v1::Image>) -> Numbered<Image> {
         listed.sort_by(|a, b| a.name.cmp(&b.name));
         self.tags = tags(listed.iter().map(|one| (one.name.as_str(), one.path.as_str())));
+        self.images_of_containers()
+    }
+
+    /// What the containers that were listed last are made of.
+    pub(super) fn images_of_containers(&mut self) -> Numbered<Image> {
         let images = self.tags.iter().map(|(path, (id, tag))| Image {
             id: *id,
             tags: vec![tag.clone()],

@@ -8,7 +8,7 @@ use wire::v1::{self, Opcode, Request, Status};
 use wire::{ContainerId, Image, Refusal, RefusalCode, Response, Summary};
 
 use super::known::{Entry, Numbered};
-use super::{LinkError, Stock, refused, strange};
+use super::{LinkError, Stock, identity, refused, strange};
 use crate::limits::STOCK_CONTAINERS_MAX;
 
 /// Digits of a UUID, which is also where an identifier of ours goes beyond it.
@@ -39,12 +39,19 @@ impl Stock {
         })
     }
 
+    /// Every image; those of the containers that are known where the bridge has more than it can list.
     async fn images(&self) -> Result<Numbered<Image>, LinkError> {
-        let images = match self.rpc.ask(&Request::ListImages).await? {
-            Ok(v1::Response::Images(images)) => images,
-            other => return Err(strange(Opcode::ListImages, &other)),
-        };
-        Ok(self.known().adopt_images(images))
+        let answer = self.rpc.ask(&Request::ListImages).await?;
+        match answer {
+            Ok(v1::Response::Images(images)) => Ok(self.known().adopt_images(images)),
+            Err(Status::InternalError) => {
+                if self.known().entries().is_empty() {
+                    self.containers().await?;
+                }
+                Ok(self.known().images_of_containers())
+            }
+            other => Err(strange(Opcode::ListImages, &other)),
+        }
     }
 
     /// Every container. A bridge that has more of them than it can list is asked for each by name.
@@ -163,7 +170,11 @@ fn find(entries: &[Entry], prefix: &str) -> Result<Option<String>, LinkError> {
     if let Some(named) = entries.iter().find(|entry| entry.name == prefix) {
         return Ok(Some(named.name.clone()));
     }
-    let mut found = entries.iter().filter(|entry| begins(entry.id, prefix));
+    // One that got its UUID meanwhile is still found by the identifier that it had before.
+    let earlier = |entry: &&Entry| begins(identity::container("", &entry.name), prefix);
+    let mut found = entries
+        .iter()
+        .filter(|entry| begins(entry.id, prefix) || earlier(entry));
     match (found.next(), found.next()) {
         (None, _) => Ok(None),
         (Some(entry), None) if entry.uuid.is_empty() => Ok(Some(entry.name.clone())),

@@ -108,8 +108,8 @@ impl Stock {
             Request::Stop(stop) => self.stop(stop).await,
             Request::Restart(stop) => self.restart(stop).await,
             other => Err(unsupported(format!(
-                "the bridge speaks version 1 of its protocol, which has no {:?}",
-                other.opcode()
+                "the bridge speaks version 1 of its protocol, which cannot {}",
+                act(other.opcode())
             ))),
         }
     }
@@ -129,6 +129,28 @@ fn capabilities() -> Capabilities {
         permitted: opcodes.clone(),
         opcodes,
         ..Capabilities::default()
+    }
+}
+
+/// What an opcode without an answer asks for, as it follows "cannot".
+fn act(opcode: Opcode) -> &'static str {
+    match opcode {
+        Opcode::Create => "create containers",
+        Opcode::Remove => "remove containers",
+        Opcode::Rename => "rename containers",
+        Opcode::Kill => "send signals",
+        Opcode::Pause | Opcode::Unpause => "freeze or thaw containers",
+        Opcode::Update => "change limits",
+        Opcode::OpenLog | Opcode::Attach | Opcode::OpenInput | Opcode::Resize => "reach logs and terminals",
+        Opcode::CreateExec | Opcode::StartExec | Opcode::InspectExec | Opcode::HangUpExec => {
+            "run further processes"
+        }
+        Opcode::ListProcesses | Opcode::ReadStats => "tell what containers use",
+        Opcode::DiskUsage => "tell how much disk is used",
+        Opcode::ImportImage | Opcode::TagImage | Opcode::RemoveImage | Opcode::Commit => {
+            "make, name or remove images"
+        }
+        _ => "reach the files of containers",
     }
 }
 

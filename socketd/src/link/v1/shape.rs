@@ -120,6 +120,7 @@ fn spec(inspect: &Inspect, image: String) -> Spec {
             env: variables
                 .map(|variable| format!("{}={}", variable.key, variable.value))
                 .collect(),
+            tty: true,
             stop_timeout_s: Some(STOP_TIMEOUT_S),
             ..Process::default()
         },
@@ -133,7 +134,10 @@ fn spec(inspect: &Inspect, image: String) -> Spec {
             pids_max: inspect.pids_max,
             ..Resources::default()
         },
-        security: security(inspect.privileges),
+        security: Security {
+            privileged: inspect.privileges.has(Privileges::FULL),
+            ..Security::default()
+        },
         ..Spec::default()
     }
 }
@@ -146,12 +150,19 @@ fn mounts(inspect: &Inspect) -> Vec<Mount> {
             source: bind.source.clone(),
             target: bind.destination.clone(),
             read_only: bind.read_only,
+            options: if bind.read_only {
+                "ro".to_owned()
+            } else {
+                String::new()
+            },
+            create_source: true,
             ..Mount::default()
         })
         .collect()
 }
 
 fn network(inspect: &Inspect) -> Network {
+    let nat = inspect.net_mode == NetMode::Nat;
     let (mode, name) = match inspect.net_mode {
         NetMode::Host => (NetworkMode::Host, ""),
         NetMode::Nat => (NetworkMode::Named, NAT_NETWORK),
@@ -165,9 +176,9 @@ fn network(inspect: &Inspect) -> Network {
         mode,
         name: name.to_owned(),
         address: inspect.address.clone(),
-        // Another container than the host's own would have to lead to one behind a gateway.
-        forwarded: inspect.net_mode == NetMode::Nat,
-        published: ports(&inspect.ports),
+        forwarded: nat,
+        // In any other network they are noted and lead nowhere.
+        published: if nat { ports(&inspect.ports) } else { Vec::new() },
         dns: servers
             .filter(|server| !server.is_empty())
             .map(str::to_owned)
@@ -198,24 +209,6 @@ fn one_port(port: &v1::Port, nth: u16) -> Option<Port> {
         host_port: port.host.checked_add(nth)?,
         ..Port::default()
     })
-}
-
-fn security(privileges: Privileges) -> Security {
-    let options = [
-        (Privileges::NO_SECCOMP, "seccomp=unconfined"),
-        (Privileges::NO_MASK, "systempaths=unconfined"),
-    ];
-    let capabilities = [(Privileges::NO_CAPS, "ALL")];
-    let chosen = |of: &[(Privileges, &str)]| {
-        let held = of.iter().filter(|(bit, _)| privileges.has(*bit));
-        held.map(|(_, word)| (*word).to_owned()).collect()
-    };
-    Security {
-        privileged: privileges.has(Privileges::FULL),
-        capabilities_added: chosen(&capabilities),
-        options: chosen(&options),
-        ..Security::default()
-    }
 }
 
 #[cfg(test)]
@@ -276,24 +269,6 @@ mod tests {
         check(NetMode::None, (NetworkMode::None, "", false));
         check(NetMode::Gateway, (NetworkMode::Named, GATEWAY_NETWORK, false));
         check(NetMode::Unknown(9), (NetworkMode::None, "", false));
-    }
-
-    #[test]
-    fn privileges() {
-        let check = |mask, privileged, words: &[&str]| {
-            let found = security(Privileges(mask));
-            assert_eq!(found.privileged, privileged, "{mask}");
-            let all: Vec<_> = found.capabilities_added.iter().chain(&found.options).collect();
-            assert_eq!(all, words, "{mask}");
-        };
-        check(0, false, &[]);
-        check(2 | 8, false, &["ALL"]);
-        check(1 | 4, false, &["seccomp=unconfined", "systempaths=unconfined"]);
-        check(
-            255,
-            true,
-            &["ALL", "seccomp=unconfined", "systempaths=unconfined"],
-        );
     }
 
     #[test]

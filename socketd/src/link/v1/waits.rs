@@ -13,17 +13,26 @@ struct Watch {
     condition: WaitCondition,
     /// Its first process; 0 while it does not run.
     pid: i32,
+    name: String,
+    /// Empty before its first start.
     uuid: String,
     /// The last event before the wait.
     since: u64,
 }
 
 impl Watch {
+    /// Another one may have taken its name, or be found because its UUID begins with that name.
+    fn is_same(&self, now: &Inspect) -> bool {
+        if self.uuid.is_empty() || now.uuid.is_empty() {
+            now.name == self.name
+        } else {
+            now.uuid == self.uuid
+        }
+    }
+
     /// Whether the wait is over, by what is there now; none where nothing is.
     fn is_over(&mut self, now: Option<&Inspect>) -> bool {
-        // Another one that has taken its name is not it. A UUID is given at the first start.
-        let same = |now: &&Inspect| self.uuid.is_empty() || now.uuid.is_empty() || now.uuid == self.uuid;
-        let Some(now) = now.filter(same) else {
+        let Some(now) = now.filter(|now| self.is_same(now)) else {
             return true;
         };
         let before = std::mem::replace(&mut self.pid, now.pid);
@@ -46,6 +55,7 @@ impl Stock {
         let mut watch = Watch {
             condition: wait.condition,
             pid: first.pid,
+            name: first.name.clone(),
             uuid: first.uuid.clone(),
             since,
         };
@@ -107,6 +117,7 @@ mod tests {
         let mut watch = Watch {
             condition,
             pid: pids[0],
+            name: String::new(),
             uuid: String::new(),
             since: 0,
         };
@@ -131,15 +142,19 @@ mod tests {
         let mut watch = Watch {
             condition: WaitCondition::Removed,
             pid: 7,
+            name: "n".to_owned(),
             uuid: "a".to_owned(),
             since: 0,
         };
-        let with_uuid = |uuid: &str| Inspect {
+        let one = |name: &str, uuid: &str| Inspect {
+            name: name.to_owned(),
             uuid: uuid.to_owned(),
             ..Inspect::default()
         };
-        assert!(!watch.is_over(Some(&with_uuid("a"))));
-        assert!(watch.is_over(Some(&with_uuid("b"))));
+        assert!(!watch.is_over(Some(&one("renamed", "a"))));
+        assert!(watch.is_over(Some(&one("n", "b"))));
+        assert!(!watch.is_over(Some(&one("n", ""))));
+        assert!(watch.is_over(Some(&one("m", ""))));
         assert!(watch.is_over(None));
     }
 }
