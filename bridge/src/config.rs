@@ -429,6 +429,29 @@ mod tests {
     }
 
     #[test]
+    fn the_door_for_version_1_is_open_where_it_is_asked_for() {
+        fn check(words: &[&str], expected: Option<Option<&str>>) {
+            for command in ["serve", "up"] {
+                let words = [&["socketd-bridge", command], words].concat();
+                let cli = Cli::try_parse_from(&words);
+                let found = cli.as_ref().ok().map(|cli| match &cli.command {
+                    Command::Serve(serve) => serve.doors.dsap.as_deref(),
+                    Command::Up(up) => up.doors.dsap.as_deref(),
+                    _ => None,
+                });
+                assert_eq!(found, expected, "{words:?}");
+            }
+        }
+        check(&[], Some(None));
+        check(&["--dsap"], Some(Some(wire::v1::ADDRESS)));
+        check(&["--dsap=another name"], Some(Some("another name")));
+        check(&["--dsap="], None);
+        // A word behind it is none of its own.
+        check(&["--dsap", "another"], None);
+        assert!(Cli::try_parse_from(["socketd-bridge", "down", "--dsap"]).is_err());
+    }
+
+    #[test]
     fn what_is_kept_unless_asked_otherwise_is_the_journal_s_own_default() {
         let cli = Cli::try_parse_from(["socketd-bridge", "serve"]).unwrap();
         let kept = match &cli.command {
