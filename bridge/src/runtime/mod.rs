@@ -234,6 +234,15 @@ pub trait Runtime: Send + Sync {
         Err(unsupported("terminals"))
     }
 
+    /// Whether a further process can be as it is asked to be. Asked when it is prepared, so that the client
+    /// learns of it before it takes its connection over.
+    ///
+    /// # Errors
+    /// [`RuntimeError::InvalidSpec`], [`RuntimeError::Unsupported`].
+    fn check_exec(&self, _spec: &ExecSpec) -> Result<(), RuntimeError> {
+        Ok(())
+    }
+
     /// Starts a further process in a container that runs; its end is told as a [`Change`].
     ///
     /// # Errors

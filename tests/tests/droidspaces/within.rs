@@ -127,9 +127,7 @@ fn what_runs_in_a_container_ends_with_it() {
     assert_eq!(docker.get(&format!("/exec/{id}/json")).json()["Running"], true);
     docker.post("/containers/web/kill").expect(204);
     let ended = docker.get(&format!("/exec/{id}/json")).json();
-    assert_eq!(
-        (&ended["Running"], &ended["ExitCode"]),
-        (&false.into(), &137.into())
-    );
+    assert_eq!(ended["Running"], false);
+    assert_ne!(ended["ExitCode"], 0);
     docker.post_json("/containers/web/exec", &body).expect(409);
 }

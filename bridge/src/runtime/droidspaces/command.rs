@@ -11,6 +11,8 @@ use crate::runtime::RuntimeError;
 
 /// What wraps a command that needs a working directory, which is `$0`.
 const IN_DIRECTORY: &str = "cd -- \"$0\" && exec \"$@\"";
+/// What wraps a command that needs variables: `env`, wherever the container has it.
+const WITH_VARIABLES: &str = "exec env \"$@\"";
 /// What wraps one whose first word would be taken for something else; `$0` is a name for messages.
 const AS_IT_IS: &str = "exec \"$@\"";
 
@@ -65,12 +67,13 @@ fn command(spec: &ExecSpec) -> Result<Vec<String>, RuntimeError> {
     let Some(first) = spec.arguments.first() else {
         return Ok(Vec::new());
     };
+    let shell = ["/bin/sh", "-c"].map(str::to_owned);
     let mut wrapped = Vec::new();
     if !variables.is_empty() {
-        wrapped.push("/usr/bin/env".to_owned());
+        wrapped.extend(shell.clone());
+        wrapped.extend([WITH_VARIABLES.to_owned(), "sh".to_owned()]);
         wrapped.extend(variables.iter().map(|variable| (*variable).clone()));
     }
-    let shell = ["/bin/sh", "-c"].map(str::to_owned);
     if !spec.working_dir.is_empty() {
         if !spec.working_dir.starts_with('/') {
             return Err(RuntimeError::InvalidSpec(format!(
@@ -138,13 +141,27 @@ mod tests {
         check(&spec(&["a=b"], &[], "", ""), &["a=b"]);
         check(
             &spec(&["ls"], &["A=b c", "D="], "", ""),
-            &["/usr/bin/env", "A=b c", "D=", "ls"],
+            &["/bin/sh", "-c", WITH_VARIABLES, "sh", "A=b c", "D=", "ls"],
         );
         check(&spec(&["ls"], &["A", "=b", "-i=c", ""], "", ""), &["ls"]);
-        check(&spec(&["a b"], &["A=b"], "", ""), &["/usr/bin/env", "A=b", "a b"]);
+        check(
+            &spec(&["a b"], &["A=b"], "", ""),
+            &["/bin/sh", "-c", WITH_VARIABLES, "sh", "A=b", "a b"],
+        );
         check(
             &spec(&["x=y"], &["A=b"], "", ""),
-            &["/usr/bin/env", "A=b", "/bin/sh", "-c", AS_IT_IS, "sh", "x=y"],
+            &[
+                "/bin/sh",
+                "-c",
+                WITH_VARIABLES,
+                "sh",
+                "A=b",
+                "/bin/sh",
+                "-c",
+                AS_IT_IS,
+                "sh",
+                "x=y",
+            ],
         );
         check(
             &spec(&["ls", "$HOME"], &[], "/a b", ""),
@@ -155,7 +172,10 @@ mod tests {
             &[
                 "-u",
                 "ana",
-                "/usr/bin/env",
+                "/bin/sh",
+                "-c",
+                WITH_VARIABLES,
+                "sh",
                 "A=b",
                 "/bin/sh",
                 "-c",

@@ -26,7 +26,7 @@ use wire::network::NetworkInfo;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
 use wire::stats::{ProcessInfo, Stats};
-use wire::{Container, ContainerId, Image, ImageId};
+use wire::{Container, ContainerId, ExecSpec, Image, ImageId};
 
 use super::{Change, ExecOrder, ExecRun, Found, PastEvent, Runtime, RuntimeError, Started};
 use crate::lock::hold;
@@ -360,6 +360,10 @@ impl Runtime for DroidspacesRuntime {
         let safe_name = self.with_entry(id, |entry, _| entry.safe_name())?;
         let kept = self.begun()?.watch.follow_console(&safe_name, bell);
         kept.map_err(RuntimeError::system("follow the console"))
+    }
+
+    fn check_exec(&self, spec: &ExecSpec) -> Result<(), RuntimeError> {
+        command::arguments(NAME, spec).map(drop)
     }
 
     fn exec(&self, id: &ContainerId, order: ExecOrder<'_>) -> Result<ExecRun, RuntimeError> {
