@@ -39,6 +39,9 @@ pub(super) const REBOOT_MAX: Duration = Duration::from_secs(10);
 /// How often runs are looked after on a kernel that tells of no process's end: once a minute at most.
 pub(super) const LOOK_AFTER: Duration = Duration::from_secs(60);
 
+/// How often sizes are told of while many root file systems are measured.
+pub(super) const MEASURES_TOLD: Duration = Duration::from_secs(2);
+
 /// How long the runtime's own command waits for a container to end before it kills it.
 pub(super) const OWN_PATIENCE: Duration = Duration::from_secs(15);
 

@@ -18,6 +18,7 @@ use wire::Time;
 
 use super::identity::is_file_name;
 use super::limits::SIDECAR_BYTES_MAX;
+use super::monitor_log::Mark;
 use super::workspace::read_file;
 use crate::clock;
 use crate::sys::pidfd;
@@ -36,6 +37,8 @@ pub(super) struct Run {
     pub(super) started_at: Time,
     /// What tells of its end, where the kernel has such a thing.
     pub(super) handle: Option<OwnedFd>,
+    /// Where the monitor's log ended before the run was found.
+    pub(super) mark: Mark,
 }
 
 impl Run {

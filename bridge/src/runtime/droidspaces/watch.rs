@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -69,6 +70,8 @@ pub(super) struct Watch {
     files: Inotify,
     stop: EventFd,
     places: Mutex<HashMap<WatchDescriptor, Place>>,
+    /// Whether something could not be watched: more than the kernel permits, most likely.
+    blind: AtomicBool,
     /// Who reads consoles.
     bells: Bells,
     /// What else runs in containers, and ends with them.
@@ -83,6 +86,7 @@ impl Watch {
             files: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
             stop: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
             places: Mutex::default(),
+            blind: AtomicBool::new(false),
             bells: Bells::default(),
             execs,
         };
@@ -132,7 +136,13 @@ impl Watch {
             }
             Err(Errno::ENOENT | Errno::ENOTDIR) => false,
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "changes here go unnoticed");
+                if !self.blind.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        path = %path.display(),
+                        %error,
+                        "the kernel does not tell of every change: the workspace is looked at once a minute"
+                    );
+                }
                 false
             }
         }
@@ -198,9 +208,14 @@ impl Watch {
                     token => table.run_ended(token, self),
                 }
             }
+            let blind = self.blind.load(Ordering::Relaxed);
+            if blind && count == 0 && wait == Some(LOOK_AFTER) {
+                self.arm();
+                table.look_at_all(self);
+            }
             let untold = table.look_after(self);
             let settle = table.settle_all(self);
-            wait = settle.or(untold.then_some(LOOK_AFTER));
+            wait = settle.or((untold || blind).then_some(LOOK_AFTER));
         }
     }
 

@@ -20,7 +20,10 @@ impl Table {
     /// What its pidfile leads to, where that is another run than the one that is known.
     pub(super) fn new_run(&mut self, directory: &str) -> Option<Run> {
         let entry = self.entries.get_mut(directory)?;
-        let pidfile = self.workspace.sidecar(&entry.safe_name(), "pid");
+        let safe = entry.safe_name();
+        // Before the look, so that not even the end of the shortest run is noted before it.
+        let mark = Mark::end_of(&self.workspace.monitor_log(&safe));
+        let pidfile = self.workspace.sidecar(&safe, "pid");
         let (pid, ticks) = match claim(&pidfile, &entry.facts.config.uuid) {
             Claim::Nobody => {
                 entry.booting = None;
@@ -63,6 +66,7 @@ impl Table {
             ticks,
             started_at,
             handle: pidfd::open(pid).ok(),
+            mark,
         })
     }
 
@@ -74,7 +78,7 @@ impl Table {
         };
         let safe = entry.safe_name();
         follower.follow(token, &run);
-        entry.mark = Mark::end_of(&self.workspace.monitor_log(&safe));
+        entry.mark = run.mark;
         entry.oom_kills = self.workspace.oom_kills(&safe);
         follower.begun(&safe, &run);
         entry.token = token;
