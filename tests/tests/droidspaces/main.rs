@@ -1,5 +1,6 @@
 //! Containers of Droidspaces, with a stand-in for its command: see `harness::droidspaces`.
 
+mod fields;
 mod life;
 mod phone;
 mod speech;

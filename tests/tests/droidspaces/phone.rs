@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::droidspaces::Workspace;
-use harness::{Docker, Pair, pace, pair};
+use harness::{Cli, Docker, Pair, pace, pair};
 use serde_json::Value;
 
 /// Longer than anything here takes.
@@ -54,6 +54,17 @@ impl Phone {
 
     pub(crate) fn docker(&self) -> Docker {
         self.pair.as_ref().unwrap().docker()
+    }
+
+    /// The real command.
+    pub(crate) fn cli(&self) -> Cli {
+        Cli::of(self.pair.as_ref().unwrap())
+    }
+
+    /// The list of all.
+    pub(crate) fn list(&self) -> Vec<Value> {
+        let list = self.docker().get("/containers/json?all=1").expect(200).json();
+        list.as_array().unwrap().clone()
     }
 
     /// The state of a container, by the name that a path has it.
