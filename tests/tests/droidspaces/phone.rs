@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::droidspaces::Workspace;
@@ -80,6 +81,21 @@ impl Phone {
             let state = self.state(reference);
             (state["Status"] == status).then_some(state)
         })
+    }
+
+    /// Waits until the bridge has seen every change of the workspace up to now: changes are told to it in
+    /// their order, and this makes one more, of a container called `fence`.
+    #[track_caller]
+    pub(crate) fn fence(&self) {
+        static NUMBER: AtomicU64 = AtomicU64::new(1 << 20);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let fence = self.container("fence").rootfs_at(Path::new("/nowhere"));
+        fence.set("memory_limit", &number.to_string()).write();
+        pace::until("the bridge sees the workspace", LIMIT, || {
+            let answer = self.docker().get("/containers/fence/json");
+            let seen = answer.status == 200 && answer.json()["HostConfig"]["Memory"] == number;
+            seen.then_some(())
+        });
     }
 
     /// What happened so far to this container, as `action` or `die 3`.

@@ -302,7 +302,13 @@ impl Table {
                 entry.booting = None;
                 return None;
             }
-            Claim::Stranger { pid, why } => {
+            // A run that was known as its own stays that, whatever it has made of its mark since.
+            Claim::Stranger { pid, ticks, .. }
+                if noted_as(&self.noted, pid, ticks).is_some_and(|note| note.id == entry.id) =>
+            {
+                (pid, ticks)
+            }
+            Claim::Stranger { pid, why, .. } => {
                 entry.doubt(pid, why);
                 return None;
             }
@@ -316,17 +322,13 @@ impl Table {
             return None;
         }
         let id = entry.id;
-        let noted = self
-            .noted
-            .iter()
-            .find(|note| (note.id, note.pid, note.ticks) == (id, pid, ticks));
+        let noted = noted_as(&self.noted, pid, ticks);
         let started_at = noted.map_or_else(|| time_of(ticks), |note| note.started_at);
-        // One process is one container's: a mark that another forged does not make it two.
+        // One process is one container's: a mark that another forged does not make it two, nor the other's.
         let taken = self.entries.values().any(|other| {
-            other
-                .run
-                .as_ref()
-                .is_some_and(|run| (run.pid, run.ticks) == (pid, ticks))
+            let runs = |run: &Run| (run.pid, run.ticks) == (pid, ticks);
+            let ran = noted.is_some_and(|note| note.id == other.id && other.id != id);
+            ran || other.run.as_ref().is_some_and(runs)
         });
         if taken {
             if let Some(entry) = self.entries.get_mut(directory) {
@@ -563,4 +565,9 @@ impl Table {
             None => Err(std::io::Error::from_raw_os_error(libc::ESRCH)),
         }
     }
+}
+
+/// What an earlier bridge noted of this process.
+fn noted_as(noted: &[RunNote], pid: u32, ticks: u64) -> Option<&RunNote> {
+    noted.iter().find(|note| (note.pid, note.ticks) == (pid, ticks))
 }
