@@ -205,3 +205,19 @@ fn a_snapshot_is_taken() {
         assert!(ask("/plugins").is_array());
     }
 }
+
+/// Containers are found at the start in another order than they were made in.
+#[test]
+fn events_are_found_from_any_moment_on() {
+    let phone = scene::everything();
+    let time = |event: &Value| event["timeNano"].as_u64().unwrap();
+    let all = phone.past("0");
+    assert!(all.len() > 9, "{all:?}");
+    for first in &all {
+        let since = time(first);
+        let mut expected = all.clone();
+        expected.retain(|event| time(event) >= since);
+        let found = phone.past(&format!("{}.{:09}", since / 1_000_000_000, since % 1_000_000_000));
+        assert_eq!(found, expected, "since {since}");
+    }
+}

@@ -98,13 +98,18 @@ impl Phone {
         });
     }
 
-    /// What happened so far to this container, as `action` or `die 3`.
-    pub(crate) fn acts(&self, name: &str) -> Vec<String> {
+    /// What happened to containers since this moment.
+    pub(crate) fn past(&self, since: &str) -> Vec<Value> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let until = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
         let filter = "filters=%7B%22type%22:[%22container%22]%7D";
-        let events = self.docker().events(&format!("since=0&until={until}&{filter}"));
-        events
+        self.docker()
+            .events(&format!("since={since}&until={until}&{filter}"))
+    }
+
+    /// What happened so far to this container, as `action` or `die 3`.
+    pub(crate) fn acts(&self, name: &str) -> Vec<String> {
+        self.past("0")
             .iter()
             .filter(|event| event["Actor"]["Attributes"]["name"] == name)
             .map(|event| {
