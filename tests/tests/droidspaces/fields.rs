@@ -61,6 +61,18 @@ fn one_with_everything() {
                 "/HostConfig/Binds",
                 json!(["/data/media:/srv/media:ro", "/data/local/tmp:/mnt/tmp"]),
             ),
+        ],
+    );
+    assert_eq!(whole["Config"]["ExposedPorts"].as_object().unwrap().len(), 12);
+}
+
+#[test]
+fn the_bounds_and_ways_of_one_with_everything() {
+    let phone = scene::everything();
+    let whole = phone.docker().inspect("Media%20Box");
+    check(
+        &whole,
+        &[
             ("/HostConfig/NetworkMode", json!("droidspaces-bridge")),
             ("/HostConfig/Dns", json!(["9.9.9.9", "1.1.1.1", "8.8.8.8"])),
             ("/HostConfig/Memory", json!(1_610_612_736)),
@@ -88,7 +100,12 @@ fn one_with_everything() {
             ("/Mounts/1/RW", json!(true)),
         ],
     );
-    assert_eq!(whole["Config"]["ExposedPorts"].as_object().unwrap().len(), 12);
+}
+
+#[test]
+fn one_with_everything_in_a_list() {
+    let phone = scene::everything();
+    let whole = phone.docker().inspect("Media%20Box");
     let listed = phone.docker().listed("Media Box").unwrap();
     check(
         &listed,
@@ -177,6 +194,13 @@ fn what_runs_has_ports_and_addresses() {
         assert_eq!(mount["RW"], !number.is_multiple_of(2), "{mount}");
         assert_eq!(mount["Type"], "bind");
     }
+}
+
+#[test]
+fn every_way_to_be_connected() {
+    let phone = scene::everything();
+    let docker = phone.docker();
+    let hub = docker.inspect("hub");
     let started = hub["State"]["StartedAt"].as_str().unwrap();
     assert!(hub["Created"].as_str().unwrap() < started, "{started}");
     let network_mode = |name: &str| docker.inspect(name)["HostConfig"]["NetworkMode"].clone();

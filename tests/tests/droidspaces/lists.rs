@@ -75,6 +75,41 @@ fn images_are_root_file_systems() {
     assert_eq!(info["DefaultRuntime"], "droidspaces");
 }
 
+/// What a network says of itself, and whether its members say the same.
+#[track_caller]
+fn check_network(docker: &Docker, network: &str, about: [Value; 3], members: &[(&str, &str)]) {
+    let [driver, bridge, ipam] = about;
+    let whole = docker.get(&format!("/networks/{network}")).expect(200).json();
+    assert_eq!(whole["Driver"], driver, "{network}");
+    assert_eq!(
+        whole["Options"]
+            .get("com.docker.network.bridge.name")
+            .unwrap_or(&Value::Null),
+        &bridge
+    );
+    assert_eq!(whole["IPAM"]["Config"], ipam, "{network}");
+    let found = whole["Containers"].as_object().unwrap();
+    for (name, address) in members {
+        let id = docker.inspect(name)["Id"].as_str().unwrap().to_owned();
+        assert_eq!(found[&id]["Name"], *name);
+        assert_eq!(found[&id]["IPv4Address"], *address);
+        let networks = docker.inspect(name)["NetworkSettings"]["Networks"].clone();
+        assert_eq!(
+            networks[network]["EndpointID"], found[&id]["EndpointID"],
+            "{name}"
+        );
+        assert_eq!(networks[network]["NetworkID"], whole["Id"], "{name}");
+    }
+    assert_eq!(members.len(), found.len(), "{whole:#}");
+    assert_eq!(
+        docker
+            .get(&format!("/networks/{}", whole["Id"].as_str().unwrap()))
+            .expect(200)
+            .json(),
+        whole
+    );
+}
+
 #[test]
 fn networks_have_members() {
     let phone = scene::everything();
@@ -96,61 +131,25 @@ fn networks_have_members() {
             "none"
         ]
     );
-    let check = |network: &str, driver: &str, bridge: Value, ipam: Value, members: &[(&str, &str)]| {
-        let whole = docker.get(&format!("/networks/{network}")).expect(200).json();
-        assert_eq!(whole["Driver"], driver, "{network}");
-        assert_eq!(
-            whole["Options"]
-                .get("com.docker.network.bridge.name")
-                .unwrap_or(&Value::Null),
-            &bridge
-        );
-        assert_eq!(whole["IPAM"]["Config"], ipam, "{network}");
-        let found = whole["Containers"].as_object().unwrap();
-        let expected = members.iter().map(|(name, address)| {
-            let id = docker.inspect(name)["Id"].as_str().unwrap().to_owned();
-            assert_eq!(found[&id]["Name"], *name);
-            assert_eq!(found[&id]["IPv4Address"], *address);
-            let networks = docker.inspect(name)["NetworkSettings"]["Networks"].clone();
-            assert_eq!(
-                networks[network]["EndpointID"], found[&id]["EndpointID"],
-                "{name}"
-            );
-            assert_eq!(networks[network]["NetworkID"], whole["Id"], "{name}");
-        });
-        assert_eq!(expected.count(), found.len(), "{whole:#}");
-        assert_eq!(
-            docker
-                .get(&format!("/networks/{}", whole["Id"].as_str().unwrap()))
-                .expect(200)
-                .json(),
-            whole
-        );
-    };
+    let check = |network: &str, about, members: &[_]| check_network(&docker, network, about, members);
     let subnet = json!([{ "Gateway": "172.28.0.1", "Subnet": "172.28.0.0/16" }]);
     check(
         "droidspaces-bridge",
-        "bridge",
-        json!(null),
-        subnet,
+        [json!("bridge"), json!(null), subnet],
         &[("hub", "172.28.5.6/16")],
     );
     check(
         "droidspaces-gateway-lan",
-        "bridge",
-        json!("ds-lan"),
-        json!([]),
+        [json!("bridge"), json!("ds-lan"), json!([])],
         &[("lan-guest", "")],
     );
     check(
         "droidspaces-gateway-dmz-br-x",
-        "bridge",
-        json!("br-x"),
-        json!([]),
+        [json!("bridge"), json!("br-x"), json!([])],
         &[],
     );
-    check("host", "host", json!(null), json!([]), &[]);
-    check("none", "null", json!(null), json!([]), &[("alone", "")]);
+    check("host", [json!("host"), json!(null), json!([])], &[]);
+    check("none", [json!("null"), json!(null), json!([])], &[("alone", "")]);
     docker.post("/containers/hub/stop?t=1").expect(204);
     let bridge = docker.get("/networks/droidspaces-bridge").expect(200).json();
     assert_eq!(bridge["Containers"], json!({}));

@@ -7,7 +7,7 @@ use std::os::unix::fs::symlink;
 use std::time::{Duration, Instant};
 
 use harness::droidspaces::Workspace;
-use harness::pace;
+use harness::{Docker, pace};
 use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::{Value, json};
@@ -287,6 +287,29 @@ fn look(phone: &mut Phone) {
     ] {
         docker.get(&path_of(name)).expect(404);
     }
+    look_at_identities(&docker, &list);
+    for path in [
+        "/images/json",
+        "/networks",
+        "/info",
+        "/system/df",
+        "/containers/json?all=1&size=1",
+    ] {
+        docker.get(path).expect(200);
+    }
+    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
+    for daemon in [phone.pair().bridge().pid(), phone.pair().socketd().pid()] {
+        assert!(peak(daemon) < 128 * 1024, "{} KiB", peak(daemon));
+    }
+    docker.post("/containers/good/start").expect(204);
+    docker.post("/containers/good/stop").expect(204);
+    for name in ["rootless", "lost"] {
+        docker.post(&format!("/containers/{name}/start")).expect(500);
+    }
+}
+
+/// What several want to be, and what one has too much of.
+fn look_at_identities(docker: &Docker, list: &[Value]) {
     // Of several with the same name one has it, and the others a part of their id behind it.
     let of_name = |item: &&Value| item["Names"][0].as_str().unwrap().starts_with("/namesake");
     let mut namesakes: Vec<&str> = list
@@ -311,24 +334,6 @@ fn look(phone: &mut Phone) {
         .unwrap()
         .len();
     assert!(ports > 100 && ports <= 8192, "{ports}");
-    for path in [
-        "/images/json",
-        "/networks",
-        "/info",
-        "/system/df",
-        "/containers/json?all=1&size=1",
-    ] {
-        docker.get(path).expect(200);
-    }
-    assert!(begin.elapsed() < Duration::from_secs(10), "{:?}", begin.elapsed());
-    for daemon in [phone.pair().bridge().pid(), phone.pair().socketd().pid()] {
-        assert!(peak(daemon) < 128 * 1024, "{} KiB", peak(daemon));
-    }
-    docker.post("/containers/good/start").expect(204);
-    docker.post("/containers/good/stop").expect(204);
-    for name in ["rootless", "lost"] {
-        docker.post(&format!("/containers/{name}/start")).expect(500);
-    }
 }
 
 #[test]
