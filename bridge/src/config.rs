@@ -59,6 +59,9 @@ pub struct Up {
     /// --state-dir) and tcp://127.0.0.1:2375. Whoever reaches it controls the containers.
     #[arg(long = "listen", value_name = "URL")]
     pub listen: Vec<String>,
+    /// Who else is answered.
+    #[command(flatten)]
+    pub doors: Doors,
     /// How much of the journal is kept.
     #[command(flatten)]
     pub retention: Retention,
@@ -76,12 +79,31 @@ pub struct Serve {
     /// Where and how.
     #[command(flatten)]
     pub common: Common,
+    /// Who else is answered.
+    #[command(flatten)]
+    pub doors: Doors,
     /// How much of the journal is kept.
     #[command(flatten)]
     pub retention: Retention,
     /// Also offer the image host:latest, this machine's own files.
     #[arg(long)]
     pub demo: bool,
+}
+
+/// Who is answered besides socketd.
+#[derive(Debug, Clone, Args)]
+pub struct Doors {
+    /// Also answer in version 1 of the protocol (DSAP), as Droidspaces' own bridge does, on this abstract
+    /// unix socket. Root may ask, and the group `droidspaces`.
+    #[arg(
+        long,
+        value_name = "NAME",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = wire::v1::ADDRESS,
+        value_parser = clap::builder::NonEmptyStringValueParser::new()
+    )]
+    pub dsap: Option<String>,
 }
 
 /// Arguments of `down`.
@@ -404,6 +426,29 @@ mod tests {
         for text in ["", "90", "d", "59m", "1w", "99999999999999999999d"] {
             assert!(parse_age(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_door_for_version_1_is_open_where_it_is_asked_for() {
+        fn check(words: &[&str], expected: Option<Option<&str>>) {
+            for command in ["serve", "up"] {
+                let words = [&["socketd-bridge", command], words].concat();
+                let cli = Cli::try_parse_from(&words);
+                let found = cli.as_ref().ok().map(|cli| match &cli.command {
+                    Command::Serve(serve) => serve.doors.dsap.as_deref(),
+                    Command::Up(up) => up.doors.dsap.as_deref(),
+                    _ => None,
+                });
+                assert_eq!(found, expected, "{words:?}");
+            }
+        }
+        check(&[], Some(None));
+        check(&["--dsap"], Some(Some(wire::v1::ADDRESS)));
+        check(&["--dsap=another name"], Some(Some("another name")));
+        check(&["--dsap="], None);
+        // A word behind it is none of its own.
+        check(&["--dsap", "another"], None);
+        assert!(Cli::try_parse_from(["socketd-bridge", "down", "--dsap"]).is_err());
     }
 
     #[test]

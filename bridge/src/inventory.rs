@@ -30,7 +30,7 @@ pub(crate) struct Unit {
     /// overtakes its `start`.
     pub(crate) turn: Arc<Mutex<()>>,
     /// What else leads to it.
-    also: Also,
+    pub(crate) also: Also,
     /// As clients list it; made anew at every change.
     summary: Arc<Summary>,
 }

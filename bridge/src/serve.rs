@@ -13,7 +13,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Uid;
 use tracing_subscriber::filter::LevelFilter;
 
-use crate::config::{Common, Layout, LogFormat, Retention, RuntimeName, Runtimes, Serve};
+use crate::config::{Common, Doors, Layout, LogFormat, Retention, RuntimeName, Runtimes, Serve};
 use crate::gate::{Door, Gate};
 use crate::runtime::droidspaces::{self, DroidspacesOptions, DroidspacesRuntime};
 use crate::runtime::native::{NativeOptions, NativeRuntime};
@@ -21,7 +21,7 @@ use crate::runtime::{Registry, Runtime, RuntimeError};
 use crate::shim::cgroup;
 use crate::supervise::{BeginError, Supervisor};
 use crate::sys::memory;
-use crate::{Bridge, host, listen};
+use crate::{Bridge, dsap, host, listen};
 
 /// This very program, also after it was replaced on disk by an upgrade.
 const SELF: &str = "/proc/self/exe";
@@ -96,6 +96,7 @@ pub fn run(arguments: &Serve) -> Result<(), StartError> {
     let layout = prepare(&arguments.common)?;
     let (bridge, gate) = start(&arguments.common, &layout, arguments.retention, arguments.demo)?;
     open(&bridge, gate, &layout, arguments.common.front_gid)?;
+    open_dsap(&bridge, &arguments.doors)?;
     tracing::info!(dir = %layout.sockets().display(), "answering");
     let signal = signals.wait().map_err(StartError::Signals)?;
     tracing::info!(%signal, "ending; containers keep running");
@@ -175,6 +176,8 @@ fn runtimes(asked: &Runtimes, layout: &Layout, demo: bool) -> Result<Registry, R
                 let options = DroidspacesOptions {
                     command: command.unwrap_or_else(|| droidspaces::usual_command(&root)),
                     root,
+                    daemon: asked.droidspaces_daemon.clone(),
+                    program: PathBuf::from(SELF),
                 };
                 Arc::new(DroidspacesRuntime::open(&layout.droidspaces(), options)?)
             }
@@ -195,6 +198,14 @@ pub(crate) fn open(
             .and_then(|listener| listen::spawn(listener, door, gate, Arc::clone(bridge)));
         opened.map_err(|error| StartError::File(layout.sockets().join(name), error))?;
     }
+    Ok(())
+}
+
+/// Begins to answer in version 1 of the protocol, where that is asked for.
+pub(crate) fn open_dsap(bridge: &Bridge, doors: &Doors) -> Result<(), StartError> {
+    let Some(name) = &doors.dsap else { return Ok(()) };
+    dsap::open(name, bridge).map_err(|error| StartError::File(PathBuf::from(format!("@{name}")), error))?;
+    tracing::info!(name, "answering in version 1 as well");
     Ok(())
 }
 

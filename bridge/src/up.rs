@@ -63,6 +63,7 @@ pub fn run(arguments: &Up) -> Result<(), UpError> {
     let layout = serve::prepare(&arguments.common)?;
     let (bridge, gate) = serve::start(&arguments.common, &layout, arguments.retention, arguments.demo)?;
     serve::open(&bridge, gate, &layout, arguments.common.front_gid)?;
+    serve::open_dsap(&bridge, &arguments.doors)?;
     let mut front = Front::spawn(arguments, &layout)?;
     if arguments.demo {
         run_demo(&bridge).map_err(UpError::Demo)?;

@@ -7,6 +7,7 @@ use std::str::FromStr;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::link::StockAddress;
 use crate::sandbox::Identity;
 
 /// Docker's API for containers that are not Docker's: the unprivileged half.
@@ -36,7 +37,8 @@ pub enum Command {
     /// The bridge need not run yet: requests are answered 503 until it does.
     #[command(after_help = "Examples:\n  \
         socketd serve --bridge-dir /run/socketd-bridge --listen unix:///run/socketd/docker.sock\n  \
-        socketd serve --bridge-dir /run/socketd-bridge --listen tcp://127.0.0.1:2375 --log-format json\n\n\
+        socketd serve --bridge-dir /run/socketd-bridge --listen tcp://127.0.0.1:2375 --log-format json\n  \
+        socketd serve --bridge dsap:@NAME --listen unix:///run/socketd/docker.sock\n\n\
         Then: docker -H unix:///run/socketd/docker.sock ps")]
     Serve(Serve),
 }
@@ -44,9 +46,9 @@ pub enum Command {
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
-    /// Directory with the bridge's two sockets, watch.sock and control.sock.
-    #[arg(long, value_name = "DIR")]
-    pub bridge_dir: PathBuf,
+    /// Which bridge to ask.
+    #[command(flatten)]
+    pub bridge: Bridge,
 
     /// Where to listen: unix://PATH or tcp://HOST:PORT. May be given several times.
     ///
@@ -76,6 +78,24 @@ pub struct Serve {
     /// How the log (on standard error) is written: for people or for programs.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,
+}
+
+/// Which bridge to ask: exactly one.
+#[derive(Debug, Clone, Args)]
+#[group(required = true, multiple = false)]
+pub struct Bridge {
+    /// Directory with the bridge's two sockets, watch.sock and control.sock.
+    #[arg(long, value_name = "DIR")]
+    pub bridge_dir: Option<PathBuf>,
+
+    /// Instead of that, a bridge that speaks version 1 of the protocol: dsap:@NAME for an abstract
+    /// socket, dsap:/PATH for one in the file system.
+    ///
+    /// It can list, inspect, start, stop and restart containers and tell events; the rest is refused.
+    /// It admits root and one group only, so this process must be given a user (--user) who is in
+    /// that group by /etc/passwd and /etc/group.
+    #[arg(long = "bridge", value_name = "ADDRESS")]
+    pub stock: Option<StockAddress>,
 }
 
 /// How the log is written.
@@ -230,6 +250,30 @@ mod tests {
     fn the_command_line_is_consistent() {
         use clap::CommandFactory;
         Cli::command().debug_assert();
+    }
+
+    fn check_bridge(arguments: &[&str], sentence: &str) {
+        let all = ["socketd", "serve", "--listen", "unix:///x"]
+            .iter()
+            .chain(arguments);
+        let refused = Cli::try_parse_from(all).err().map(|error| error.to_string());
+        let fits = refused.as_ref().map_or(sentence.is_empty(), |text| {
+            !sentence.is_empty() && text.contains(sentence)
+        });
+        assert!(fits, "{arguments:?}: {refused:?}");
+    }
+
+    #[test]
+    fn one_bridge_is_asked() {
+        check_bridge(&["--bridge-dir", "/b"], "");
+        check_bridge(&["--bridge", "dsap:@b"], "");
+        check_bridge(&[], "<--bridge-dir <DIR>|--bridge <ADDRESS>>");
+        check_bridge(
+            &["--bridge-dir", "/b", "--bridge", "dsap:@b"],
+            "cannot be used with",
+        );
+        check_bridge(&["--bridge", "@b"], "it must begin with dsap:");
+        check_bridge(&["--bridge", "dsap:b"], "the name of an abstract socket");
     }
 
     #[test]

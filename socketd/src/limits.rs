@@ -104,6 +104,23 @@ pub const ANSWER_BYTES_MAX: usize = 256 * 1024 * 1024;
 /// its buffer behind.
 pub const LINK_BUFFER_KEPT_BYTES_MAX: usize = 16 * 1024;
 
+// What is asked of, and remembered for, a bridge that speaks version 1.
+
+/// Containers listed. More than the protocol's longest list of images, by whose names containers are
+/// found that do not fit a list; stops a confused bridge from filling the memory.
+pub const STOCK_CONTAINERS_MAX: usize = 1024;
+
+/// Ports shown of one container. Stops sixteen ranges from becoming a million ports.
+pub const STOCK_PORTS_MAX: usize = 1024;
+
+/// Events remembered. More than one answer holds, so that none of an answer is forgotten before the
+/// next and told twice.
+pub const STOCK_EVENTS_MAX: usize = 4096;
+
+/// Between two looks at events or at a container, while somebody waits for them. The protocol tells
+/// nothing by itself, and its times are whole seconds.
+pub const STOCK_PERIOD: Duration = Duration::from_secs(1);
+
 // Events.
 
 /// Events held for readers that are behind. A reader further behind goes back to the journal;

@@ -9,7 +9,7 @@ use nix::sys::stat::{Mode, umask};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Listen, Serve};
+use crate::config::{Bridge, Listen, Serve};
 use crate::ending;
 use crate::front::{self, BindError, Listener};
 use crate::limits::DESCRIPTORS_MAX;
@@ -97,9 +97,23 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
+/// Exactly one of the two is given: the command line is refused otherwise.
+fn link(bridge: &Bridge) -> io::Result<Link> {
+    match bridge {
+        Bridge {
+            bridge_dir: Some(dir),
+            ..
+        } => Ok(Link::new(dir)),
+        Bridge {
+            stock: Some(address), ..
+        } => Ok(Link::stock(address.clone())),
+        Bridge { .. } => Err(io::ErrorKind::InvalidInput.into()),
+    }
+}
+
 async fn run(arguments: &Serve, listeners: Vec<Listener>) -> io::Result<()> {
     let (teller, ending) = ending::channel();
-    let link = Arc::new(Link::new(&arguments.bridge_dir));
+    let link = Arc::new(link(&arguments.bridge)?);
     let entry = Arc::new(Entry::new(link, ending.clone()));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

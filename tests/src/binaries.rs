@@ -47,6 +47,16 @@ pub fn stand_in() -> PathBuf {
     path
 }
 
+/// The program that runs another as on an old kernel.
+///
+/// # Panics
+/// When it is not there.
+pub fn old_kernel() -> PathBuf {
+    let path = profile().join("old_kernel");
+    assert!(path.is_file(), "there is no {}", path.display());
+    path
+}
+
 /// Where cargo puts programs of the profile that the tests were built in.
 fn profile() -> PathBuf {
     // A test lies in target/debug/deps or target/release/deps (or examples); the programs lie one above.

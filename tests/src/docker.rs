@@ -19,6 +19,11 @@ impl Docker {
         Self { address }
     }
 
+    /// Where it asks.
+    pub fn address(&self) -> Address {
+        self.address.clone()
+    }
+
     /// A connection.
     ///
     /// # Panics

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::binaries::binaries;
+use crate::binaries::{binaries, old_kernel};
 use crate::daemon::Daemon;
 use crate::docker::Docker;
 use crate::http::Address;
@@ -32,6 +32,8 @@ pub struct Pair {
     addresses: Vec<Address>,
     /// Further arguments of the bridge.
     arguments: Vec<String>,
+    /// The last system call that its kernel knows, where that is an old one.
+    kernel: Option<u32>,
 }
 
 impl Pair {
@@ -58,7 +60,7 @@ impl Pair {
     /// # Panics
     /// When they do not start, or when this is not root.
     pub fn start_in(prepare: impl FnOnce(&Path)) -> Self {
-        Self::start_as(&[], prepare)
+        Self::start_as(&[], None, prepare)
     }
 
     /// Starts both, the bridge with further arguments.
@@ -66,10 +68,18 @@ impl Pair {
     /// # Panics
     /// When they do not start, or when this is not root.
     pub fn start_with(arguments: &[&str]) -> Self {
-        Self::start_as(arguments, |_| {})
+        Self::start_as(arguments, None, |_| {})
     }
 
-    fn start_as(arguments: &[&str], prepare: impl FnOnce(&Path)) -> Self {
+    /// The same, on a kernel that knows no system call above `last`: see `bin/old_kernel.rs`.
+    ///
+    /// # Panics
+    /// When they do not start, or when this is not root.
+    pub fn start_on_kernel(last: u32, arguments: &[&str]) -> Self {
+        Self::start_as(arguments, Some(last), |_| {})
+    }
+
+    fn start_as(arguments: &[&str], kernel: Option<u32>, prepare: impl FnOnce(&Path)) -> Self {
         assert!(
             nix::unistd::Uid::effective().is_root(),
             "This test starts real containers: run it as root (sudo -E cargo test)."
@@ -80,9 +90,10 @@ impl Pair {
             socketd: None,
             addresses: Vec::new(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
+            kernel,
         };
         prepare(&pair.dir);
-        spawn_bridge(&pair.dir, &pair.arguments, &mut pair.bridge);
+        pair.spawn_bridge();
         pair.addresses = spawn_socketd(&pair.dir, &mut pair.socketd);
         pair
     }
@@ -142,6 +153,30 @@ impl Pair {
         self.dir.join(format!("run/bridge/{name}.sock"))
     }
 
+    fn spawn_bridge(&mut self) {
+        let dir = self.dir.as_os_str();
+        let (mut program, last) = (
+            binaries().bridge.clone(),
+            self.kernel.map(|last| last.to_string()),
+        );
+        let bridge = program.clone();
+        let mut arguments: Vec<&OsStr> = Vec::new();
+        if let Some(last) = &last {
+            arguments.extend([last.as_ref(), bridge.as_os_str()]);
+            program = old_kernel();
+        }
+        arguments.extend(["serve".as_ref(), "--state-dir".as_ref(), dir]);
+        arguments.extend(self.arguments.iter().map(OsStr::new));
+        let bridge = self
+            .bridge
+            .insert(Daemon::spawn("the bridge", &program, &arguments));
+        let socket = self.dir.join("run/bridge/control.sock");
+        pace::until("the bridge answers", START_LIMIT, || {
+            assert!(!bridge.has_ended(), "the bridge ended:\n{}", bridge.log());
+            UnixStream::connect(&socket).ok()
+        });
+    }
+
     /// Starts the unprivileged side again after it was ended. Its unix socket is the same; its TCP
     /// port is another.
     pub fn restart_socketd(&mut self) {
@@ -150,7 +185,7 @@ impl Pair {
 
     /// Starts the bridge again after it was ended.
     pub fn restart_bridge(&mut self) {
-        spawn_bridge(&self.dir, &self.arguments, &mut self.bridge);
+        self.spawn_bridge();
         let docker = self.docker();
         // The unprivileged side finds its way back by itself; its first request may still be refused.
         pace::until("socketd finds the bridge again", START_LIMIT, || {
@@ -193,17 +228,6 @@ pub fn down(dir: &Path) -> bool {
     let mut command = Command::new(&binaries().bridge);
     command.arg("down").arg("--state-dir").arg(dir);
     command.output().is_ok_and(|output| output.status.success())
-}
-
-fn spawn_bridge(dir: &Path, further: &[String], place: &mut Option<Daemon>) {
-    let mut arguments = vec!["serve".as_ref(), "--state-dir".as_ref(), dir.as_os_str()];
-    arguments.extend(further.iter().map(OsStr::new));
-    let bridge = place.insert(Daemon::spawn("the bridge", &binaries().bridge, &arguments));
-    let socket = dir.join("run/bridge/control.sock");
-    pace::until("the bridge answers", START_LIMIT, || {
-        assert!(!bridge.has_ended(), "the bridge ended:\n{}", bridge.log());
-        UnixStream::connect(&socket).ok()
-    });
 }
 
 fn spawn_socketd(dir: &Path, place: &mut Option<Daemon>) -> Vec<Address> {

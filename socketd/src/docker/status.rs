@@ -88,8 +88,8 @@ fn health_text(state: &State) -> &'static str {
 
 fn write_ended(word: &str, state: &State, now: Time, out: &mut impl Write) -> Time {
     let _ = write!(out, "{word} ({})", exit_code(state));
-    if state.finished_at == Time::NEVER {
-        // Nobody knows when.
+    if state.finished_at.is_never() {
+        // Nobody knows since when.
         return Time(u64::MAX);
     }
     put(out, " ");
@@ -256,9 +256,11 @@ mod tests {
             &state(Status::Exited, unknown.clone()),
             "Exited (255) 3 minutes ago",
         );
-        let mut untimed = state(Status::Exited, unknown);
-        untimed.finished_at = Time::NEVER;
-        check(&untimed, "Exited (255)");
+        let long_ago = State {
+            finished_at: Time::NEVER,
+            ..state(Status::Exited, unknown)
+        };
+        check(&long_ago, "Exited (255)");
         check(&state(Status::Removing, ended(0)), "Removal In Progress");
         check(&state(Status::Dead, ended(0)), "Dead");
     }

@@ -28,6 +28,13 @@ pub enum LinkError {
     },
     /// The answer goes on beyond every measure.
     Endless,
+    /// The bridge speaks version 1, and sent bytes that are no answer of it.
+    Foreign(wire::v1::Invalid),
+    /// The bridge speaks version 1, and ended the connection without an answer. An order may have
+    /// been carried out or not.
+    Unanswered,
+    /// The bridge speaks version 1, and does not admit this process.
+    Forbidden,
     /// The bridge will not, and says why.
     Refused(Arc<Refusal>),
 }
@@ -43,6 +50,16 @@ impl fmt::Display for LinkError {
             Self::Garbage(invalid) => write!(f, "socketd-bridge sent no valid answer: {invalid}"),
             Self::Unexpected { kind } => write!(f, "socketd-bridge sent an unexpected answer {kind:#06x}"),
             Self::Endless => f.write_str("socketd-bridge sent an answer without end"),
+            Self::Foreign(invalid) => write!(f, "the bridge sent no valid answer: {invalid}"),
+            Self::Unanswered => f.write_str(
+                "the bridge ended the connection without an answer, as it also does to those it does not admit",
+            ),
+            Self::Forbidden => write!(
+                f,
+                "the bridge does not admit socketd: only root and members of the group {} may ask it, from its \
+                 own PID namespace",
+                wire::v1::GROUP
+            ),
             Self::Refused(refusal) => refusal.fmt(f),
         }
     }

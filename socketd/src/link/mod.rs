@@ -4,16 +4,21 @@
 //! calls share a small pool of connections, long ones (a wait, a stop, an upload, the subscription)
 //! have a connection each, so that dropping the call closes it and the bridge notices.
 //!
+//! A bridge that speaks version 1 instead is reached through [`v1`], which answers every call as far as
+//! that protocol can.
+//!
 //! Nothing here knows HTTP, JSON or a Docker word.
 
 mod calls;
 mod connection;
 mod error;
 mod files;
+mod frames;
 mod held;
 mod inside;
 mod pool;
 mod upload;
+mod v1;
 
 use std::os::fd::{BorrowedFd, OwnedFd};
 use std::path::Path;
@@ -30,9 +35,11 @@ pub use files::Download;
 pub use held::{Held, Listing};
 pub use inside::{ExecStreams, OpenedLog};
 pub use upload::{Appetite, Upload, UploadError};
+pub use v1::{AddressError, StockAddress};
 
 use crate::limits::{ACT_TIME_MAX, ASK_TIME_MAX, LONG_CALLS_MAX};
-use pool::Pool;
+use pool::{Place, Pool};
+use v1::Stock;
 
 /// Opcodes from this number on change something and are taken on `control.sock` only.
 const FIRST_ORDER: u16 = 32;
@@ -98,8 +105,19 @@ impl Link {
     #[must_use]
     pub fn new(dir: &Path) -> Self {
         Self {
-            watch: Pool::new(dir.join(WATCH_SOCKET)),
-            control: Pool::new(dir.join(CONTROL_SOCKET)),
+            watch: Pool::new(Place::Socket(dir.join(WATCH_SOCKET))),
+            control: Pool::new(Place::Socket(dir.join(CONTROL_SOCKET))),
+            long_calls: Arc::new(Semaphore::new(LONG_CALLS_MAX)),
+        }
+    }
+
+    /// A link to a bridge that speaks version 1. Connects to nothing yet.
+    #[must_use]
+    pub fn stock(address: StockAddress) -> Self {
+        let bridge = Arc::new(Stock::new(address));
+        Self {
+            watch: Pool::new(Place::Stock(Arc::clone(&bridge))),
+            control: Pool::new(Place::Stock(bridge)),
             long_calls: Arc::new(Semaphore::new(LONG_CALLS_MAX)),
         }
     }

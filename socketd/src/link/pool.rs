@@ -2,13 +2,14 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 use wire::{Flow, Request, Response};
 
+use super::v1::Stock;
 use super::{Connection, LinkError, Power, refused};
 use crate::limits::{
     ANSWER_BYTES_MAX, CONNECT_TIME_MAX, LINK_CONNECTIONS_MAX, LINK_IDLE_MAX, LINK_WAITING_MAX,
@@ -18,9 +19,18 @@ use crate::limits::{
 /// shorter than this protocol's chunk.
 const FRAMES_MAX: usize = ANSWER_BYTES_MAX / wire::limits::CHUNK_BYTES;
 
+/// Where a pool's connections lead.
+#[derive(Debug)]
+pub(super) enum Place {
+    /// To a socket.
+    Socket(PathBuf),
+    /// To a bridge of version 1, which takes a connection of its own for each question.
+    Stock(Arc<Stock>),
+}
+
 #[derive(Debug)]
 pub(super) struct Pool {
-    path: PathBuf,
+    place: Place,
     /// Whether the last attempt to connect failed, so that the log tells of it once.
     down: AtomicBool,
     idle: Mutex<Vec<Connection>>,
@@ -31,9 +41,9 @@ pub(super) struct Pool {
 }
 
 impl Pool {
-    pub(super) fn new(path: PathBuf) -> Self {
+    pub(super) fn new(place: Place) -> Self {
         Self {
-            path,
+            place,
             down: AtomicBool::new(false),
             idle: Mutex::new(Vec::new()),
             busy: Semaphore::new(LINK_CONNECTIONS_MAX),
@@ -47,16 +57,20 @@ impl Pool {
 
     /// A new connection. Nobody there is known at once, without waiting for a deadline.
     pub(super) async fn connect(&self) -> Result<Connection, LinkError> {
-        match timeout(CONNECT_TIME_MAX, UnixStream::connect(&self.path)).await {
+        let path = match &self.place {
+            Place::Stock(bridge) => return Ok(Connection::stock(Arc::clone(bridge))),
+            Place::Socket(path) => path,
+        };
+        match timeout(CONNECT_TIME_MAX, UnixStream::connect(path)).await {
             Ok(Ok(stream)) => {
                 if self.down.swap(false, Ordering::Relaxed) {
-                    tracing::info!(socket = %self.path.display(), "the bridge is back");
+                    tracing::info!(socket = %path.display(), "the bridge is back");
                 }
                 Ok(Connection::new(stream))
             }
             Ok(Err(error)) => {
                 if !self.down.swap(true, Ordering::Relaxed) {
-                    tracing::warn!(socket = %self.path.display(), %error, "the bridge is not there");
+                    tracing::warn!(socket = %path.display(), %error, "the bridge is not there");
                 }
                 Err(LinkError::Down(error.kind()))
             }

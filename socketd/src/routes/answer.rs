@@ -64,10 +64,16 @@ impl IntoResponse for ApiError {
 pub(super) fn failed(error: &LinkError, act: Act<'_>) -> ApiError {
     let status = match error {
         LinkError::Refused(refusal) => return from_refusal(refusal, act),
-        LinkError::Down(_) | LinkError::Lost | LinkError::Crowded => 503,
+        LinkError::Down(_)
+        | LinkError::Lost
+        | LinkError::Crowded
+        | LinkError::Unanswered
+        | LinkError::Forbidden => 503,
         LinkError::Late => 504,
         LinkError::TooLong(_) => 400,
-        LinkError::Garbage(_) | LinkError::Unexpected { .. } | LinkError::Endless => 502,
+        LinkError::Garbage(_) | LinkError::Foreign(_) | LinkError::Unexpected { .. } | LinkError::Endless => {
+            502
+        }
     };
     match error {
         // The link tells of the bridge's going and coming once; a busy client must not repeat it.

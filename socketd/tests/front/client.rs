@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use axum::body::Body;
@@ -110,9 +111,21 @@ impl Served {
         // Both ends of every connection are in this process.
         socketd::serve::raise_descriptors();
         let path = stand_in.dir().join("docker.sock");
+        Self::at(path, Arc::new(Link::new(stand_in.dir()))).await
+    }
+
+    /// The front on a unix socket of its own, over any bridge.
+    pub(crate) async fn over(link: Arc<Link>) -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        let number = NEXT.fetch_add(1, Ordering::Relaxed);
+        let name = format!("socketd-over-{}-{number}.sock", std::process::id());
+        Self::at(std::env::temp_dir().join(name), link).await
+    }
+
+    async fn at(path: PathBuf, link: Arc<Link>) -> Self {
         let listener = Listener::bind(&Listen::Unix(path.clone()), None).await.unwrap();
         let (teller, ending) = ending::channel();
-        let entry = entry_until(stand_in, ending.clone());
+        let entry = Arc::new(Entry::new(link, ending.clone()));
         let task = tokio::spawn(front::serve(vec![listener], entry, ending));
         Self { path, teller, task }
     }

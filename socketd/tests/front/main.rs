@@ -23,5 +23,6 @@ mod orders;
 mod program;
 mod stand_in;
 mod stats;
+mod stock;
 mod streams;
 mod trouble;

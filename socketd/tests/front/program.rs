@@ -200,6 +200,10 @@ fn wrong_arguments_are_code_2_and_a_sentence() {
         assert!(log.contains(sentence), "{arguments:?}: {log}");
     };
     check(&[], "--listen");
+    check(
+        &["--listen", "unix:///x", "--bridge", "dsap:@x"],
+        "cannot be used with",
+    );
     check(&["--listen", "tcp://0.0.0.0:2375"], "append ?insecure");
     check(&["--listen", "ftp://x"], "unix:// or tcp://");
     check(&["--listen", "unix:///x", "--user", "0"], "may be 0");

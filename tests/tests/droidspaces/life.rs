@@ -303,3 +303,35 @@ fn earlier_history_is_taken_over_once() {
     phone.pair().restart_bridge();
     assert_eq!(phone.acts("web"), expected);
 }
+
+/// Starts, stops and ends by whoever, on a kernel that tells of no process's end.
+fn check_kernel(last: u32) {
+    let phone = Phone::on_kernel(last, |workspace| obedient(workspace, "web", 4));
+    let docker = phone.docker();
+    docker.post("/containers/web/start").expect(204);
+    docker.post("/containers/web/stop").expect(204);
+    expect(&phone, &["--name=web", "start"], 0);
+    phone.until("web", "running");
+    let mut follow = docker.follow("filters=%7B%22type%22:[%22container%22]%7D");
+    let begin = Instant::now();
+    kill(Pid::from_raw(phone.pid("web").unwrap()), Signal::SIGKILL).unwrap();
+    let died = follow.event().unwrap();
+    assert_eq!(
+        (&died["Action"], &died["Actor"]["Attributes"]["exitCode"]),
+        (&"die".into(), &"1".into())
+    );
+    told(begin, "a crash");
+    docker.post("/containers/web/start").expect(204);
+    docker.post("/containers/web/kill").expect(204);
+    assert_eq!(phone.state("web")["Status"], "exited");
+}
+
+#[test]
+fn as_linux_4_14() {
+    check_kernel(332);
+}
+
+#[test]
+fn as_linux_3_10() {
+    check_kernel(313);
+}

@@ -2,6 +2,7 @@
 
 mod command;
 mod console;
+mod dsap;
 mod fields;
 mod hostile;
 mod life;
@@ -14,3 +15,4 @@ mod scene;
 mod speech;
 mod stand_in;
 mod stand_in_daemon;
+mod within;

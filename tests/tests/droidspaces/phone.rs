@@ -28,6 +28,15 @@ impl Phone {
 
     /// The same, with further arguments of the bridge.
     pub(crate) fn with(arguments: &[&str], prepare: impl FnOnce(&Workspace)) -> Self {
+        Self::start(arguments, None, prepare)
+    }
+
+    /// The same, on a kernel that knows no system call above `last`.
+    pub(crate) fn on_kernel(last: u32, prepare: impl FnOnce(&Workspace)) -> Self {
+        Self::start(&[], Some(last), prepare)
+    }
+
+    fn start(arguments: &[&str], kernel: Option<u32>, prepare: impl FnOnce(&Workspace)) -> Self {
         let dir = pair::new_dir();
         let workspace = Workspace::new(&dir);
         prepare(&workspace);
@@ -41,7 +50,10 @@ impl Phone {
             &daemon,
         ];
         all.extend(arguments);
-        let pair = Pair::start_with(&all);
+        let pair = match kernel {
+            Some(last) => Pair::start_on_kernel(last, &all),
+            None => Pair::start_with(&all),
+        };
         Self {
             workspace: Some(workspace),
             pair: Some(pair),

@@ -3,6 +3,9 @@
 /// Largest payload in either direction, in bytes. Stops a length that is a lie from being allocated.
 pub const PAYLOAD_BYTES_MAX: u32 = 1_048_576;
 
+/// Seconds that a container has to end by itself where a request says -1.
+pub const STOP_TIMEOUT_S: u32 = 15;
+
 /// Slot of a name, a reference or a hostname, in bytes; its text is one byte shorter.
 pub const NAME_BYTES: usize = 256;
 

@@ -9,6 +9,12 @@ pub const NAT_NETWORK: &str = "droidspaces-bridge";
 /// Network of a container with [`NetMode::Gateway`](super::NetMode::Gateway).
 pub const GATEWAY_NETWORK: &str = "gateway";
 
+/// Addresses of the network of [`NAT_NETWORK`].
+pub const NAT_SUBNET: &str = "172.28.0.0/16";
+
+/// The runtime that every container belongs to.
+pub const RUNTIME: &str = "droidspaces";
+
 /// Program that a container starts with where it names none.
 pub const INIT: &str = "/sbin/init";
 
@@ -16,17 +22,30 @@ pub const INIT: &str = "/sbin/init";
 /// and the UUID's 32 lower-case digits.
 pub const CONTAINER_ID_SALT: &str = "droidspaces container";
 
-/// The identifier of a container without a UUID: the hash of this and its name.
+/// The identifier of a container without a UUID: the hash of this and the name of its
+/// [`directory`].
 pub const UNIDENTIFIED_ID_SALT: &str = "droidspaces unidentified container";
 
 /// The identifier of an image: the hash of this and its path.
 pub const IMAGE_ID_SALT: &str = "droidspaces image";
+
+/// The identifier of a network: the hash of this, the host's identifier as 64 digits, and its name.
+pub const NETWORK_ID_SALT: &str = "droidspaces network";
+
+/// The identifier of a host that has no other: the hash of this and a text that is its own.
+pub const HOST_ID_SALT: &str = "droidspaces host";
 
 /// What the tag of every image begins with.
 const REPOSITORY: &str = "droidspaces";
 
 /// What an image is called whose name has no letter that may stand in a tag.
 const UNNAMED: &str = "rootfs";
+
+/// What the directory of a container of this name is called.
+#[must_use]
+pub fn directory(name: &str) -> String {
+    name.replace(' ', "-")
+}
 
 /// The bytes of a UUID of 32 hexadecimal digits of either case; none for anything else.
 #[must_use]

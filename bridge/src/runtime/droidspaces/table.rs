@@ -37,7 +37,7 @@ pub(super) trait Follower {
     /// The run of the container of this safe name has begun, and everybody was told.
     fn begun(&self, safe_name: &str, run: &Run);
     /// It is over, and everybody was told.
-    fn over(&self, safe_name: &str);
+    fn over(&self, id: &ContainerId, safe_name: &str);
 }
 
 /// Every container.
@@ -230,7 +230,7 @@ impl Table {
         };
         if let Some(run) = &entry.run {
             follower.let_go(entry.token, run);
-            follower.over(&entry.safe_name());
+            follower.over(&entry.id, &entry.safe_name());
         }
         self.tell(Change::Vanished { id: entry.id });
         self.name_images();
@@ -491,9 +491,9 @@ impl Table {
             by_others: noted.is_some() || ending.locked,
         });
         entry.ending = None;
-        let safe = entry.safe_name();
+        let (id, safe) = (entry.id, entry.safe_name());
         self.tell(change);
-        follower.over(&safe);
+        follower.over(&id, &safe);
     }
 
     /// Tells every end and every begin that can be told. How long until it should be tried again; none where nothing waits.

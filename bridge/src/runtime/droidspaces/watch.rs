@@ -18,8 +18,10 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use wire::ContainerId;
 
 use super::bells::Bells;
+use super::execs::Execs;
 use super::limits::{EVENTS_AT_ONCE, LOOK_AFTER};
 use super::living::Run;
 use super::table::{Follower, Table};
@@ -68,11 +70,13 @@ pub(super) struct Watch {
     stop: EventFd,
     places: Mutex<HashMap<WatchDescriptor, Place>>,
     /// Who reads consoles.
-    pub(super) bells: Bells,
+    bells: Bells,
+    /// What else runs in containers, and ends with them.
+    execs: Arc<Execs>,
 }
 
 impl Watch {
-    pub(super) fn new(workspace: Workspace) -> io::Result<Self> {
+    pub(super) fn new(workspace: Workspace, execs: Arc<Execs>) -> io::Result<Self> {
         let watch = Self {
             workspace,
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
@@ -80,6 +84,7 @@ impl Watch {
             stop: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
             places: Mutex::default(),
             bells: Bells::default(),
+            execs,
         };
         watch
             .epoll
@@ -311,7 +316,8 @@ impl Follower for Watch {
         self.watch_console(safe_name);
     }
 
-    fn over(&self, safe_name: &str) {
+    fn over(&self, id: &ContainerId, safe_name: &str) {
+        self.execs.clear_away(id);
         self.bells.end(safe_name);
         self.remove(&Place::Console(safe_name.to_owned()));
         self.remove(&Place::MonitorLog(safe_name.to_owned()));

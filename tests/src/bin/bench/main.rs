@@ -5,6 +5,7 @@
 //! `--dockerd unix:///..` and `--podman unix:///..` say where they listen, with `--readers 1000` that idle.
 //! `inside` measures logs and processes inside a container: `--dockerd URL` as above, `--log 64` a log of so many
 //! MiB, `--rounds 200` so many rounds of coming and going.
+//! `droidspaces` measures containers of a workspace beside as many of the embedded runtime.
 //! Absolute numbers are the machine's; the ratios are ours.
 
 mod events;
@@ -13,6 +14,7 @@ mod load;
 mod memory;
 mod once;
 mod static_route;
+mod workspace;
 
 use std::io::{self, Write};
 use std::path::Path;
@@ -51,6 +53,9 @@ fn main() -> io::Result<()> {
     {
         let options = inside::Options::parse(options).map_err(io::Error::other)?;
         return inside::report(&mut out, &options);
+    }
+    if arguments == ["droidspaces"] {
+        return workspace::report(&mut out);
     }
     let only = arguments.first().and_then(|number| number.parse().ok());
     once::report(&mut out)?;

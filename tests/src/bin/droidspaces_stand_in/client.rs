@@ -1,12 +1,12 @@
-//! Handing a call to the daemon.
+//! Handing a call to the daemon, and asking others.
 
-use std::io::{self, Write};
+use std::io::{self, Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixStream};
 
-use crate::Failure;
 use crate::frames::{self, Request};
 use crate::place::Place;
+use crate::{Failure, say};
 
 /// Whether a daemon answers.
 pub(crate) fn is_listening(place: &Place) -> bool {
@@ -27,6 +27,15 @@ pub(crate) fn forward(place: &Place, words: &[String]) -> Result<Option<u8>, Fai
         }
     }
     Err(Failure::invalid("The daemon went away"))
+}
+
+/// Asks a server of version 1 whether it is there, and prints the status of its answer.
+pub(crate) fn ping(name: &str) -> Result<u8, Failure> {
+    let mut server = UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?)?;
+    server.write_all(b"DSAP\x00\x01\x00\x01\x00\x00\x00\x00")?;
+    let mut answer = [0; 12];
+    server.read_exact(&mut answer)?;
+    say(&frames::value(&answer[6..8]).to_string())
 }
 
 fn connect(place: &Place) -> io::Result<UnixStream> {

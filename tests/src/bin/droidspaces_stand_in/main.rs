@@ -23,6 +23,9 @@
 //! - `keep-pid-file`: the monitor leaves the files in `Pids/` where they are when a container ends by itself;
 //! - `argv-log`: a line for every call is appended, as JSON: `arguments` and `environment`;
 //! - `daemon-socket`: the abstract name of the daemon's socket, in place of `droidspaces`.
+//!
+//! `@ping NAME` asks whoever serves version 1 of the protocol at an abstract socket whether it is there,
+//! and prints the status of the answer: for tests of who is answered, from wherever they run it.
 
 mod arguments;
 mod boot;
@@ -108,7 +111,7 @@ fn main() -> ExitCode {
 fn run() -> Result<u8, Failure> {
     let place = Place::own()?;
     let words: Vec<String> = std::env::args().skip(1).collect();
-    // Parts of a container's start, which only this program calls.
+    // Parts of a container's start, which only this program calls; and a client for tests.
     if let Some((part, rest)) = words.split_first()
         && part.starts_with('@')
     {
@@ -118,6 +121,7 @@ fn run() -> Result<u8, Failure> {
             ("@init", [name]) => init::become_init(&place, name),
             ("@join", [pid, user, command @ ..]) => join::become_command(pid, user, command),
             ("@terminal", rest) => pty::become_session(&place, rest),
+            ("@ping", [name]) => client::ping(name),
             _ => Err(Failure::invalid("Unknown part")),
         };
     }
