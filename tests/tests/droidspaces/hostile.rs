@@ -10,7 +10,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 
-use crate::phone::Phone;
+use crate::phone::{Phone, listens};
 use crate::stand_in::expect;
 
 /// UUIDs of its own for each test: the command looks for them on the whole machine.
@@ -91,6 +91,7 @@ fn nothing_within_changes_what_is_said() {
     for name in ["victim", "web"] {
         expect(&phone, &[&format!("--name={name}"), "start"], 0);
         phone.until(name, "running");
+        listens(&phone, name);
     }
     expect(&phone, &["--name=victim", "stop"], 0);
     phone.until("victim", "exited");
@@ -216,6 +217,7 @@ fn a_pidfile_that_lies_is_not_believed() {
             phone.pid("victim").unwrap(),
             "{what}"
         );
+        listens(&phone, "victim");
         docker.post("/containers/victim/stop").expect(204);
     }
     // What the command itself would wait for, or follow.

@@ -8,7 +8,8 @@ use harness::droidspaces::Workspace;
 use harness::{Docker, pace};
 use serde_json::Value;
 
-use crate::phone::{LIMIT, Phone, obedient};
+use crate::phone::{LIMIT, Phone, listens, obedient};
+use crate::stand_in::expect;
 
 /// Rounds of whoever writes configurations, and of whoever starts and stops.
 const WRITES: usize = 150;
@@ -40,6 +41,7 @@ fn by_command(workspace: &Workspace, docker: &Docker, names: &[&str]) -> usize {
             let option = format!("--name={name}");
             starts += usize::from(workspace.run(&[&option, "start"]).status.success());
             if *name != "both" {
+                listens(workspace, name);
                 // A run that is over before anybody could look was none.
                 pace::until("it is seen", LIMIT, || {
                     (docker.inspect(name)["State"]["Status"] == "running").then_some(())
@@ -52,11 +54,14 @@ fn by_command(workspace: &Workspace, docker: &Docker, names: &[&str]) -> usize {
 }
 
 /// The same, as a client; what it must not be told is a fault of ours.
-fn by_api(docker: &Docker, names: &[&str]) -> usize {
+fn by_api(workspace: &Workspace, docker: &Docker, names: &[&str]) -> usize {
     let mut starts = 0;
     for _ in 0..RUNS {
         for name in names {
             let started = docker.post(&format!("/containers/{name}/start")).status;
+            if *name != "both" {
+                listens(workspace, name);
+            }
             let stopped = docker.post(&format!("/containers/{name}/stop")).status;
             if *name != "both" {
                 assert_eq!((started, stopped), (204, 204), "{name}");
@@ -110,6 +115,8 @@ fn consistent(events: &[Value]) -> BTreeMap<String, usize> {
 #[test]
 fn everybody_at_once() {
     let phone = Phone::new(|workspace| {
+        // One that two start and stop at once may be deaf still.
+        workspace.knob("stop-timeout", "2000");
         for (number, name) in ["command0", "command1", "api0", "api1", "both"]
             .iter()
             .enumerate()
@@ -130,7 +137,7 @@ fn everybody_at_once() {
         let followers: Vec<_> = (0..FOLLOWERS).map(|_| scope.spawn(|| follow(&docker))).collect();
         let writer = scope.spawn(|| write(workspace));
         let command = scope.spawn(|| by_command(workspace, &docker, &["command0", "command1", "both"]));
-        let api = scope.spawn(|| by_api(&docker, &["api0", "api1", "both"]));
+        let api = scope.spawn(|| by_api(workspace, &docker, &["api0", "api1", "both"]));
         writer.join().unwrap();
         let counts = (command.join().unwrap(), api.join().unwrap());
         phone.run(&["--name=both", "stop"]);
@@ -174,4 +181,66 @@ fn check_truth(phone: &Phone) {
     assert_eq!((&names, list.len()), (&expected, expected.len()));
     assert!(list.iter().all(|item| item["State"] != "running"));
     assert_eq!(phone.docker().inspect("t1")["HostConfig"]["Memory"], 4096);
+}
+
+/// What happened meanwhile is not all found out, but what is told fits together.
+#[test]
+fn a_bridge_that_crashes_meanwhile() {
+    let mut phone = Phone::new(|workspace| {
+        obedient(workspace, "one", 5);
+        obedient(workspace, "two", 0);
+    });
+    let Phone { workspace, pair, .. } = &mut phone;
+    let (workspace, pair) = (workspace.as_ref().unwrap(), pair.as_mut().unwrap());
+    thread::scope(|scope| {
+        let runs = ["one", "two"].map(|name| {
+            scope.spawn(move || {
+                let option = format!("--name={name}");
+                for _ in 0..RUNS / 2 {
+                    for act in ["start", "restart"] {
+                        assert!(workspace.run(&[&option, act]).status.success());
+                        listens(workspace, name);
+                    }
+                    assert!(workspace.run(&[&option, "stop"]).status.success());
+                }
+            })
+        });
+        let writer = scope.spawn(|| write(workspace));
+        while !runs.iter().all(thread::ScopedJoinHandle::is_finished) {
+            pair.bridge().crash();
+            pair.restart_bridge();
+        }
+        runs.into_iter().for_each(|run| run.join().unwrap());
+        writer.join().unwrap();
+    });
+    for name in ["one", "two"] {
+        phone.until(name, "exited");
+    }
+    assert_eq!(phone.state("one")["ExitCode"], 5);
+    consistent(&phone.past("0"));
+    phone.fence();
+    check_truth(&phone);
+}
+
+#[test]
+fn a_short_run_is_told_as_any_other() {
+    let phone = Phone::new(|workspace| {
+        let draft = workspace
+            .container("brief")
+            .set("uuid", &format!("{:032x}", std::process::id()));
+        draft.rootfs(|rootfs| rootfs.init("usleep 50000; exit 4")).write();
+    });
+    let docker = phone.docker();
+    let mut expected = vec!["create"];
+    for round in 0..6 {
+        if round % 2 == 0 {
+            docker.post("/containers/brief/start").expect(204);
+        } else {
+            expect(&phone, &["--name=brief", "start"], 0);
+        }
+        pace::until("it is over", LIMIT, || phone.pid("brief").is_none().then_some(()));
+        expected.extend(["start", "die 4"]);
+        phone.until_acts("brief", &expected);
+    }
+    assert_eq!(phone.acts("brief"), expected);
 }

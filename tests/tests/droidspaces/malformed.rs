@@ -12,7 +12,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::mkfifo;
 use serde_json::{Value, json};
 
-use crate::phone::{LIMIT, Phone, obedient};
+use crate::phone::{LIMIT, Phone, listens, obedient};
 
 const SAME: &str = "5a3e000000000000000000000000aaaa";
 const UPPER: &str = "5A3E000000000000000000000000BBBB";
@@ -302,6 +302,7 @@ fn look(phone: &mut Phone) {
         assert!(peak(daemon) < 128 * 1024, "{} KiB", peak(daemon));
     }
     docker.post("/containers/good/start").expect(204);
+    listens(phone, "good");
     docker.post("/containers/good/stop").expect(204);
     for name in ["rootless", "lost"] {
         docker.post(&format!("/containers/{name}/start")).expect(500);

@@ -172,3 +172,12 @@ pub(crate) fn obedient(workspace: &Workspace, name: &str, exit: u8) {
     let draft = workspace.container(name);
     draft.rootfs(|rootfs| rootfs.init(&script)).write();
 }
+
+/// Waits until an init that says `up` when it listens has said so: before, it is deaf.
+#[track_caller]
+pub(crate) fn listens(workspace: &Workspace, name: &str) {
+    let what = format!("{name} listens");
+    pace::until(&what, LIMIT, || {
+        workspace.log(name, "console").contains("up").then_some(())
+    });
+}
