@@ -57,6 +57,8 @@ pub(super) enum Claim {
     Stranger {
         /// Its number.
         pid: u32,
+        /// When it started, in clock ticks since the machine did.
+        ticks: u64,
         /// Why it is not.
         why: &'static str,
     },
@@ -92,7 +94,7 @@ pub(super) fn claim(pidfile: &Path, uuid: &str) -> Claim {
             _ => Claim::Nobody,
         };
     };
-    Claim::Stranger { pid, why }
+    Claim::Stranger { pid, ticks, why }
 }
 
 /// Whether a process is the first of a process namespace other than ours. Kernels before 4.1 do not say

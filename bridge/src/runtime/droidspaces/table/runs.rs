@@ -7,6 +7,7 @@ use super::super::limits::{BOOT_TICK, REBOOT_MAX, SETTLE_MAX, SETTLE_TICK};
 use super::super::living::{Claim, Run, claim, time_of};
 use super::super::lock_file::is_locked;
 use super::super::monitor_log::Mark;
+use super::super::notes::RunNote;
 use super::{Follower, Table};
 use crate::clock;
 use crate::runtime::{Change, Started};
@@ -29,7 +30,13 @@ impl Table {
                 entry.booting = None;
                 return None;
             }
-            Claim::Stranger { pid, why } => {
+            // A run that was known as its own stays that, whatever it has made of its mark since.
+            Claim::Stranger { pid, ticks, .. }
+                if noted_as(&self.noted, pid, ticks).is_some_and(|note| note.id == entry.id) =>
+            {
+                (pid, ticks)
+            }
+            Claim::Stranger { pid, why, .. } => {
                 entry.doubt(pid, why);
                 return None;
             }
@@ -43,17 +50,13 @@ impl Table {
             return None;
         }
         let id = entry.id;
-        let noted = self
-            .noted
-            .iter()
-            .find(|note| (note.id, note.pid, note.ticks) == (id, pid, ticks));
+        let noted = noted_as(&self.noted, pid, ticks);
         let started_at = noted.map_or_else(|| time_of(ticks), |note| note.started_at);
-        // One process is one container's: a mark that another forged does not make it two.
+        // One process is one container's: a mark that another forged does not make it two, nor the other's.
         let taken = self.entries.values().any(|other| {
-            other
-                .run
-                .as_ref()
-                .is_some_and(|run| (run.pid, run.ticks) == (pid, ticks))
+            let runs = |run: &Run| (run.pid, run.ticks) == (pid, ticks);
+            let ran = noted.is_some_and(|note| note.id == other.id && other.id != id);
+            ran || other.run.as_ref().is_some_and(runs)
         });
         if taken {
             if let Some(entry) = self.entries.get_mut(directory) {
@@ -260,4 +263,9 @@ impl Table {
         }
         self.entries.values().any(|entry| untold(&entry))
     }
+}
+
+/// What an earlier bridge noted of this process.
+fn noted_as(noted: &[RunNote], pid: u32, ticks: u64) -> Option<&RunNote> {
+    noted.iter().find(|note| (note.pid, note.ticks) == (pid, ticks))
 }
