@@ -8,6 +8,7 @@ use std::str::FromStr;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::link::StockAddress;
+use crate::policy::browser::{HostName, Origin};
 use crate::sandbox::Identity;
 
 /// Docker's API for containers that are not Docker's: the unprivileged half.
@@ -57,6 +58,22 @@ pub struct Serve {
     /// can reach is refused, unless it ends with `?insecure`: tcp://0.0.0.0:2375?insecure.
     #[arg(long, value_name = "URL", required = true)]
     pub listen: Vec<Listen>,
+
+    /// A further name or IP address of this machine, by which clients over TCP call it: phone.lan. May
+    /// be given several times.
+    ///
+    /// Requests over TCP that name another host are refused, for a web page could make its own name
+    /// lead here. `localhost`, loopback addresses and the listener's own address need not be given; a
+    /// listener on 0.0.0.0 or [::] is called by any IP address.
+    #[arg(long, value_name = "NAME")]
+    pub host_name: Vec<HostName>,
+
+    /// A web page that may ask over TCP: http://HOST[:PORT], as browsers write the origin. May be
+    /// given several times.
+    ///
+    /// Requests that a browser sends for any other page are refused.
+    #[arg(long, value_name = "ORIGIN")]
+    pub allow_origin: Vec<Origin>,
 
     /// Who to become when started as root. Numbers; the group is the user's number if left out.
     ///

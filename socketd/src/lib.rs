@@ -1,6 +1,6 @@
 //! The unprivileged half of socketd: Docker's HTTP API over what the bridge knows.
 //!
-//! A request comes in through [`front`], is taken apart and answered in [`routes`], which asks the
+//! A request comes in through [`front`], is held against [`policy`], taken apart and answered in [`routes`], which asks the
 //! bridge through [`link`] (or reads [`feed`], the one subscription to events, or [`streams`], what
 //! containers read and write) and renders with [`docker`], where every word of Docker's lives. [`sandbox`] gives up every power before the
 //! first socket exists.
@@ -17,6 +17,7 @@ pub mod limits;
 pub mod link;
 mod parent;
 mod patience;
+pub mod policy;
 pub mod routes;
 pub mod sandbox;
 pub mod serve;

@@ -65,6 +65,9 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 /// spinning on an error that only time can cure.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// Longest name of a host on the command line, in bytes: DNS has no longer ones.
+pub const HOST_NAME_BYTES_MAX: usize = 253;
+
 // What is asked of the bridge.
 
 /// Idle and busy connections to one socket of the bridge, those of long calls not counted. Each

@@ -15,6 +15,7 @@ use crate::front::{self, BindError, Listener};
 use crate::limits::DESCRIPTORS_MAX;
 use crate::link::Link;
 use crate::parent;
+use crate::policy::browser::Allowed;
 use crate::routes::Entry;
 use crate::sandbox::{self, SandboxError};
 
@@ -128,7 +129,11 @@ async fn run(arguments: &Serve, listeners: Vec<Listener>) -> io::Result<()> {
     if arguments.with_parent {
         parent::announce(&listeners)?;
     }
-    let served = front::serve(listeners, entry, ending);
+    let allowed = Arc::new(Allowed {
+        hosts: arguments.host_name.clone(),
+        origins: arguments.allow_origin.clone(),
+    });
+    let served = front::serve(listeners, entry, allowed, ending);
     tokio::pin!(served);
     tokio::select! {
         () = &mut served => return Ok(()),

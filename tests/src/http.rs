@@ -210,7 +210,7 @@ impl Connection {
     /// # Errors
     /// The system's.
     pub fn send(&mut self, method: &str, path: &str, body: Option<(&str, &[u8])>) -> io::Result<()> {
-        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: socketd\r\n").into_bytes();
+        let mut request = format!("{method} {path} HTTP/1.1\r\nHost: localhost\r\n").into_bytes();
         if let Some((kind, bytes)) = body {
             write!(
                 request,

@@ -40,7 +40,7 @@ fn begin(docker: &Docker, exec: &str) -> Connection {
     let mut connection = docker.connect();
     let body = "{\"Detach\":false,\"Tty\":false}";
     let request = format!(
-        "POST /exec/{exec}/start HTTP/1.1\r\nHost: socketd\r\nContent-Type: application/json\r\n\
+        "POST /exec/{exec}/start HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n\
          Content-Length: {}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n{body}",
         body.len()
     );

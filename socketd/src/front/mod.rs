@@ -8,6 +8,7 @@ mod unix;
 
 use std::fmt;
 use std::io;
+use std::net::{IpAddr, Ipv4Addr};
 use std::sync::Arc;
 
 use nix::unistd::Gid;
@@ -16,9 +17,12 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use self::connection::Inside;
 use crate::config::Listen;
 use crate::ending::Ending;
-use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, SHUTDOWN_MAX};
+use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, SHUTDOWN_MAX, WRITE_STALL_MAX};
+use crate::patience::Patience;
+use crate::policy::browser::{Allowed, Guard};
 use crate::routes::Entry;
 
 /// Why a listener cannot be opened.
@@ -71,6 +75,19 @@ impl Listener {
         }
     }
 
+    /// Who may ask here; none where everybody who can connect may.
+    fn guard(&self, allowed: &Arc<Allowed>) -> Option<Guard> {
+        match self {
+            Self::Unix(..) => None,
+            Self::Tcp(listener) => {
+                // Where the system does not say, only what is everybody's own is ours.
+                let own = listener.local_addr().map(|address| address.ip());
+                let own = own.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
+                Some(Guard::new(own, Arc::clone(allowed)))
+            }
+        }
+    }
+
     /// Where it listens, the port that was chosen included.
     ///
     /// # Errors
@@ -94,16 +111,19 @@ impl fmt::Display for Listener {
 
 /// Serves every listener until `ending` is told; then lets running requests finish, but not for
 /// longer than [`SHUTDOWN_MAX`].
-pub async fn serve(listeners: Vec<Listener>, entry: Arc<Entry>, ending: Ending) {
+///
+/// What browsers may ask over TCP is in `allowed`.
+pub async fn serve(listeners: Vec<Listener>, entry: Arc<Entry>, allowed: Arc<Allowed>, ending: Ending) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut accepting = JoinSet::new();
     for listener in listeners {
-        accepting.spawn(accept(
+        let door = Door {
+            guard: listener.guard(&allowed),
             listener,
-            Arc::clone(&entry),
-            Arc::clone(&connections),
-            ending.clone(),
-        ));
+            entry: Arc::clone(&entry),
+            ending: ending.clone(),
+        };
+        accepting.spawn(door.accept(Arc::clone(&connections)));
     }
     while accepting.join_next().await.is_some() {}
     let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
@@ -115,42 +135,52 @@ pub async fn serve(listeners: Vec<Listener>, entry: Arc<Entry>, ending: Ending) 
     }
 }
 
-/// Accepts connections, each under a permit that it keeps.
-async fn accept(listener: Listener, entry: Arc<Entry>, connections: Arc<Semaphore>, mut ending: Ending) {
-    loop {
-        let permit = tokio::select! {
-            () = ending.told() => return,
-            permit = Arc::clone(&connections).acquire_owned() => permit,
-        };
-        let Ok(permit) = permit else { return };
-        let of_connection = ending.clone();
-        let accepted = tokio::select! {
-            () = ending.told() => return,
-            accepted = accept_one(&listener, &entry, permit, of_connection) => accepted,
-        };
-        if let Err(error) = accepted {
-            tracing::warn!(%error, "cannot accept a connection");
-            tokio::time::sleep(ACCEPT_PAUSE).await;
-        }
-    }
+/// A listener and what stands behind it.
+struct Door {
+    listener: Listener,
+    guard: Option<Guard>,
+    entry: Arc<Entry>,
+    ending: Ending,
 }
 
-async fn accept_one(
-    listener: &Listener,
-    entry: &Arc<Entry>,
-    permit: OwnedSemaphorePermit,
-    ending: Ending,
-) -> io::Result<()> {
-    let entry = Arc::clone(entry);
-    match listener {
-        Listener::Unix(listener, _) => {
-            let (stream, _) = listener.accept().await?;
-            tokio::spawn(connection::serve(stream, entry, ending, permit));
-        }
-        Listener::Tcp(listener) => {
-            let stream = tcp::accept(listener).await?;
-            tokio::spawn(connection::serve(stream, entry, ending, permit));
+impl Door {
+    /// Accepts connections, each under a permit that it keeps.
+    async fn accept(self, connections: Arc<Semaphore>) {
+        let mut ending = self.ending.clone();
+        loop {
+            let permit = tokio::select! {
+                () = ending.told() => return,
+                permit = Arc::clone(&connections).acquire_owned() => permit,
+            };
+            let Ok(permit) = permit else { return };
+            let accepted = tokio::select! {
+                () = ending.told() => return,
+                accepted = self.accept_one(permit) => accepted,
+            };
+            if let Err(error) = accepted {
+                tracing::warn!(%error, "cannot accept a connection");
+                tokio::time::sleep(ACCEPT_PAUSE).await;
+            }
         }
     }
-    Ok(())
+
+    async fn accept_one(&self, permit: OwnedSemaphorePermit) -> io::Result<()> {
+        let inside = Inside {
+            entry: Arc::clone(&self.entry),
+            guard: self.guard.clone(),
+            ending: self.ending.clone(),
+            permit,
+        };
+        match &self.listener {
+            Listener::Unix(listener, _) => {
+                let (stream, _) = listener.accept().await?;
+                tokio::spawn(connection::serve(Patience::new(stream, WRITE_STALL_MAX), inside));
+            }
+            Listener::Tcp(listener) => {
+                let stream = tcp::accept(listener).await?;
+                tokio::spawn(connection::serve(Patience::new(stream, WRITE_STALL_MAX), inside));
+            }
+        }
+        Ok(())
+    }
 }

@@ -94,13 +94,23 @@ impl Entry {
 
     /// Answers one request.
     pub async fn answer(&self, request: Request<Body>) -> Response {
-        let mut response = match without_version(request) {
+        self.signed(match without_version(request) {
             Ok(request) => match self.router.clone().oneshot(request).await {
                 Ok(response) => response,
                 Err(never) => match never {},
             },
             Err(error) => error.into_response(),
-        };
+        })
+    }
+
+    /// Refuses one that no route may see.
+    #[must_use]
+    pub fn refuse(&self, error: ApiError) -> Response {
+        self.signed(error.into_response())
+    }
+
+    /// With the headers that every answer has.
+    fn signed(&self, mut response: Response) -> Response {
         let headers = response.headers_mut();
         headers.insert(API_VERSION_HEADER, HeaderValue::from_static(API_VERSION));
         headers.insert(EXPERIMENTAL_HEADER, HeaderValue::from_static("false"));

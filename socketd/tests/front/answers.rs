@@ -162,7 +162,7 @@ async fn http_itself() {
     raw.write("GET /_ping HTTP/1.1\r\nHost: x\r\n\r\n").await;
     raw.expect("OK").await;
 
-    let path = served.path.clone();
+    let path = served.path().to_owned();
     assert!(path.exists());
     // An idle connection does not hold the end up.
     served.end().await;

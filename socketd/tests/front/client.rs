@@ -1,6 +1,7 @@
 //! Clients: one that calls the entry directly, and one that speaks raw HTTP over a unix socket.
 
-use std::path::PathBuf;
+use std::net::SocketAddr;
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -13,9 +14,10 @@ use socketd::config::Listen;
 use socketd::ending::{self, Ending, Teller};
 use socketd::front::{self, Listener};
 use socketd::link::Link;
+use socketd::policy::browser::Allowed;
 use socketd::routes::Entry;
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::UnixStream;
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio::time::timeout;
 
@@ -99,41 +101,62 @@ pub(crate) fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     frames
 }
 
-/// The front on a unix socket beside the stand-in's.
+/// The front on a socket of its own.
 pub(crate) struct Served {
-    pub(crate) path: PathBuf,
+    pub(crate) place: Listen,
     teller: Teller,
     task: JoinHandle<()>,
 }
 
 impl Served {
+    /// On a unix socket beside the stand-in's.
     pub(crate) async fn new(stand_in: &StandIn) -> Self {
         // Both ends of every connection are in this process.
         socketd::serve::raise_descriptors();
         let path = stand_in.dir().join("docker.sock");
-        Self::at(path, Arc::new(Link::new(stand_in.dir()))).await
+        Self::at(Listen::Unix(path), Arc::new(Link::new(stand_in.dir()))).await
     }
 
-    /// The front on a unix socket of its own, over any bridge.
+    /// On a unix socket, over any bridge.
     pub(crate) async fn over(link: Arc<Link>) -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("socketd-over-{}-{number}.sock", std::process::id());
-        Self::at(std::env::temp_dir().join(name), link).await
+        Self::at(Listen::Unix(std::env::temp_dir().join(name)), link).await
     }
 
-    async fn at(path: PathBuf, link: Arc<Link>) -> Self {
-        let listener = Listener::bind(&Listen::Unix(path.clone()), None).await.unwrap();
+    /// On a free port of the loopback address.
+    pub(crate) async fn tcp(stand_in: &StandIn, allowed: Allowed) -> Self {
+        let anywhere = Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listener = Listener::bind(&anywhere, None).await.unwrap();
+        Self::behind(listener, Arc::new(Link::new(stand_in.dir())), allowed)
+    }
+
+    async fn at(listen: Listen, link: Arc<Link>) -> Self {
+        let listener = Listener::bind(&listen, None).await.unwrap();
+        Self::behind(listener, link, Allowed::default())
+    }
+
+    fn behind(listener: Listener, link: Arc<Link>, allowed: Allowed) -> Self {
+        let place = listener.place().unwrap();
         let (teller, ending) = ending::channel();
         let entry = Arc::new(Entry::new(link, ending.clone()));
-        let task = tokio::spawn(front::serve(vec![listener], entry, ending));
-        Self { path, teller, task }
+        let task = tokio::spawn(front::serve(vec![listener], entry, Arc::new(allowed), ending));
+        Self { place, teller, task }
     }
 
     pub(crate) async fn connect(&self) -> Raw {
-        Raw {
-            stream: UnixStream::connect(&self.path).await.unwrap(),
-            seen: String::new(),
+        match &self.place {
+            Listen::Unix(path) => Raw::over(UnixStream::connect(path).await.unwrap()),
+            Listen::Tcp(address) => Raw::over(TcpStream::connect(address).await.unwrap()),
+        }
+    }
+
+    /// The path of its unix socket.
+    pub(crate) fn path(&self) -> &Path {
+        match &self.place {
+            Listen::Unix(path) => path,
+            other => panic!("{other} has no path"),
         }
     }
 
@@ -144,13 +167,25 @@ impl Served {
     }
 }
 
+/// Both directions of a connection, whatever it runs over.
+pub(crate) trait Stream: AsyncRead + AsyncWrite + Send + Unpin {}
+
+impl<S: AsyncRead + AsyncWrite + Send + Unpin> Stream for S {}
+
 /// A connection on which a test writes what it likes.
 pub(crate) struct Raw {
-    stream: UnixStream,
+    stream: Box<dyn Stream>,
     pub(crate) seen: String,
 }
 
 impl Raw {
+    pub(crate) fn over(stream: impl Stream + 'static) -> Self {
+        Self {
+            stream: Box::new(stream),
+            seen: String::new(),
+        }
+    }
+
     pub(crate) async fn write(&mut self, text: &str) {
         self.write_bytes(text.as_bytes()).await;
     }

@@ -10,6 +10,7 @@
 mod answers;
 mod archive;
 mod attach;
+mod browser;
 mod client;
 mod console;
 mod events;

@@ -84,7 +84,7 @@ fn unix_url(path: &Path) -> String {
 
 fn ping(stream: &mut (impl Read + Write)) -> String {
     stream
-        .write_all(b"GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        .write_all(b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
         .unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();

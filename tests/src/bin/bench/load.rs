@@ -65,7 +65,7 @@ pub(crate) fn measure(address: &Address, path: &str, connections: usize) -> Figu
 
 fn ask_again_and_again(address: &Address, path: &str) -> Vec<u64> {
     let mut connection = Connection::open(address).expect("cannot connect");
-    let request = format!("GET {path} HTTP/1.1\r\nHost: bench\r\n\r\n");
+    let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     let mut scratch = vec![0; 64 * 1024];
     for _ in 0..WARM_UP {
         ask(&mut connection, request.as_bytes(), &mut scratch);

@@ -36,7 +36,7 @@ pub(super) fn life(docker: &Docker, container: &str) {
     let id = created["Id"].as_str().expect("an id");
     let body = r#"{"Detach":false,"Tty":false}"#;
     let request = format!(
-        "POST /exec/{id}/start HTTP/1.1\r\nHost: socketd\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
+        "POST /exec/{id}/start HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\
          Content-Type: application/json\r\nContent-Length: {}\r\n\r\n{body}",
         body.len()
     );
