@@ -59,6 +59,12 @@ pub struct Up {
     /// --state-dir) and tcp://127.0.0.1:2375. Whoever reaches it controls the containers.
     #[arg(long = "listen", value_name = "URL")]
     pub listen: Vec<String>,
+    /// A further name by which socketd may be called over TCP; may be given several times.
+    #[arg(long = "host-name", value_name = "NAME")]
+    pub host_names: Vec<String>,
+    /// A web page that may ask over TCP, as http://HOST[:PORT]; may be given several times.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub origins: Vec<String>,
     /// Who else is answered.
     #[command(flatten)]
     pub doors: Doors,
