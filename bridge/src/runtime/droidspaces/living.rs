@@ -16,6 +16,7 @@ use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{SysconfVar, sysconf};
 use wire::Time;
 
+use super::chain::Chain;
 use super::identity::is_file_name;
 use super::limits::SIDECAR_BYTES_MAX;
 use super::monitor_log::Mark;
@@ -39,6 +40,8 @@ pub(super) struct Run {
     pub(super) handle: Option<OwnedFd>,
     /// Where the monitor's log ended before the run was found.
     pub(super) mark: Mark,
+    /// Who has to notice its end before the monitor can.
+    pub(super) chain: Chain,
 }
 
 impl Run {

@@ -33,6 +33,7 @@ use crate::lock::hold;
 use crate::shim::cgroup::Layout;
 
 mod bells;
+mod chain;
 mod cli;
 mod command;
 mod config;

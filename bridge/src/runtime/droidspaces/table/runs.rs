@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use super::super::chain::Chain;
 use super::super::entry::{Ended, Ending, Entry, exit};
-use super::super::limits::{BOOT_TICK, REBOOT_MAX, SETTLE_MAX, SETTLE_TICK};
+use super::super::limits::{BOOT_TICK, NOTICED_MAX, REBOOT_MAX, SETTLE_MAX, SETTLE_TICK};
 use super::super::living::{Claim, Run, claim, time_of};
 use super::super::lock_file::is_locked;
 use super::super::monitor_log::Mark;
@@ -70,6 +71,7 @@ impl Table {
             started_at,
             handle: pidfd::open(pid).ok(),
             mark,
+            chain: Chain::of(pid),
         })
     }
 
@@ -169,7 +171,9 @@ impl Table {
             oom: self.workspace.oom_kills(&safe) > entry.oom_kills,
             locked: is_locked(&self.workspace.note(&safe, "lock")),
             at: clock::now(),
+            chain: run.chain,
             deadline: Instant::now() + SETTLE_MAX,
+            last: Instant::now() + NOTICED_MAX,
         });
         let image = entry.image;
         // What ran has written.
@@ -188,12 +192,18 @@ impl Table {
         if waits {
             self.look_at_run(directory, follower);
         }
-        let late = |ending: &Ending| ending.deadline <= Instant::now();
-        let late = self
+        let now = Instant::now();
+        let ending = self
             .entries
-            .get(directory)
-            .and_then(|entry| entry.ending.as_ref())
-            .is_some_and(late);
+            .get_mut(directory)
+            .and_then(|entry| entry.ending.as_mut());
+        let late = ending.is_some_and(|ending| {
+            if ending.chain.holds() {
+                // The monitor gets its time from when it can know.
+                ending.deadline = ending.deadline.max(now + SETTLE_MAX / 2);
+            }
+            ending.deadline <= now || ending.last <= now
+        });
         if late {
             self.settle(directory, None, true, follower);
         }
