@@ -128,7 +128,7 @@ pub const DIALER_SENTENCE_BYTES_MAX: usize = 1024;
 pub const DIALER_DESCRIPTORS_MAX: u64 = 64;
 
 /// Address space of the dialer, in bytes: this program, and nothing that grows.
-pub const DIALER_MEMORY_BYTES_MAX: u64 = 128 * 1024 * 1024;
+pub const DIALER_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
 
 /// Between two looks at events or at a container, while somebody waits for them. The protocol tells
 /// nothing by itself, and its times are whole seconds.

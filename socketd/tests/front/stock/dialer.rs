@@ -190,7 +190,7 @@ fn the_dialer_has_a_user_and_nothing_else() {
     check("Max core file size", "0");
     check("Max processes", "0");
     check("Max open files", "64");
-    check("Max address space", "134217728");
+    check("Max address space", "67108864");
 }
 
 #[test]
