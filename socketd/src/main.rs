@@ -1,20 +1,37 @@
 //! The program `socketd`: arguments, the log, and the exit code.
 
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use socketd::config::{Cli, Command, LogFormat};
+use socketd::config::{Cli, Command, Dial, LogFormat, Serve};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
 fn main() -> ExitCode {
-    let Command::Serve(arguments) = Cli::parse().command;
+    match Cli::parse().command {
+        Command::Serve(arguments) => serve(&arguments),
+        Command::Dial(arguments) => dial(&arguments),
+    }
+}
+
+fn serve(arguments: &Serve) -> ExitCode {
     start_log(arguments.log_format);
-    match socketd::serve::serve(&arguments) {
+    match socketd::serve::serve(arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// It has no log: whoever started it reads its standard error, and writes its own.
+fn dial(arguments: &Dial) -> ExitCode {
+    match socketd::dialer::dial(&arguments.address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }

@@ -11,10 +11,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 /// A directory of its own, gone when dropped.
-struct Room(PathBuf);
+pub(crate) struct Room(pub(crate) PathBuf);
 
 impl Room {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let dir = std::env::temp_dir().join(format!("socketd-program-{}-{name}", std::process::id()));
         fs::create_dir(&dir).unwrap();
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
@@ -29,16 +29,23 @@ impl Drop for Room {
 }
 
 /// The program, killed when dropped.
-struct Program {
-    child: Child,
+pub(crate) struct Program {
+    pub(crate) child: Child,
     log: BufReader<ChildStderr>,
 }
 
 impl Program {
     fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_socketd"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_socketd"));
+        command
             .args(["serve", "--bridge-dir", "/nonexistent", "--log-format", "json"])
-            .args(arguments)
+            .args(arguments);
+        Self::run(command)
+    }
+
+    /// Whatever command becomes it.
+    pub(crate) fn run(mut command: Command) -> Self {
+        let mut child = command
             .env_remove("SOCKETD_LOG")
             .stderr(Stdio::piped())
             .spawn()
@@ -48,7 +55,7 @@ impl Program {
     }
 
     /// Reads the log up to the line that names a listener, and answers its URL.
-    fn listening(&mut self) -> String {
+    pub(crate) fn listening(&mut self) -> String {
         let mut line = String::new();
         assert!(
             self.log.read_line(&mut line).unwrap() > 0,
@@ -60,13 +67,13 @@ impl Program {
     }
 
     /// Waits for its end: exit code and the rest of the log.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.log.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().code(), rest)
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 }
@@ -78,20 +85,27 @@ impl Drop for Program {
     }
 }
 
-fn unix_url(path: &Path) -> String {
+pub(crate) fn unix_url(path: &Path) -> String {
     format!("unix://{}", path.display())
 }
 
 fn ping(stream: &mut (impl Read + Write)) -> String {
-    stream
-        .write_all(b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .unwrap();
+    fetch(stream, "/_ping")
+}
+
+/// The whole answer, its head included.
+pub(crate) fn fetch(stream: &mut (impl Read + Write), path: &str) -> String {
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
     reply
 }
 
-fn need_root() {
+pub(crate) fn need_root() {
     assert!(
         geteuid().is_root(),
         "this test needs root: it watches the program give it up"
