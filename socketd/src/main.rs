@@ -1,17 +1,29 @@
 //! The program `socketd`: arguments, the log, and the exit code.
 
+use std::fmt::Display;
 use std::io::IsTerminal;
 use std::process::ExitCode;
 
 use clap::Parser;
-use socketd::config::{Cli, Command, LogFormat};
+use socketd::config::{CertsCommand, Cli, Command, LogFormat};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
 fn main() -> ExitCode {
-    let Command::Serve(arguments) = Cli::parse().command;
-    start_log(arguments.log_format);
-    match socketd::serve::serve(&arguments) {
+    match Cli::parse().command {
+        Command::Serve(arguments) => {
+            start_log(arguments.log_format);
+            exit(socketd::serve::serve(&arguments))
+        }
+        Command::Certs(CertsCommand::Init(arguments)) => {
+            start_log(LogFormat::Text);
+            exit(socketd::certs::init(&arguments))
+        }
+    }
+}
+
+fn exit(outcome: Result<(), impl Display>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

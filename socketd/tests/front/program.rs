@@ -11,10 +11,10 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::{Pid, geteuid};
 
 /// A directory of its own, gone when dropped.
-struct Room(PathBuf);
+pub(crate) struct Room(pub(crate) PathBuf);
 
 impl Room {
-    fn new(name: &str) -> Self {
+    pub(crate) fn new(name: &str) -> Self {
         let dir = std::env::temp_dir().join(format!("socketd-program-{}-{name}", std::process::id()));
         fs::create_dir(&dir).unwrap();
         fs::set_permissions(&dir, fs::Permissions::from_mode(0o755)).unwrap();
@@ -29,13 +29,13 @@ impl Drop for Room {
 }
 
 /// The program, killed when dropped.
-struct Program {
-    child: Child,
+pub(crate) struct Program {
+    pub(crate) child: Child,
     log: BufReader<ChildStderr>,
 }
 
 impl Program {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_socketd"))
             .args(["serve", "--bridge-dir", "/nonexistent", "--log-format", "json"])
             .args(arguments)
@@ -47,26 +47,28 @@ impl Program {
         Self { child, log }
     }
 
-    /// Reads the log up to the line that names a listener, and answers its URL.
-    fn listening(&mut self) -> String {
+    /// The next line of the log.
+    pub(crate) fn told(&mut self) -> serde_json::Value {
         let mut line = String::new();
-        assert!(
-            self.log.read_line(&mut line).unwrap() > 0,
-            "ended before it listened"
-        );
-        let fields: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(fields["message"], "listening", "{line}");
+        assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Reads the line of the log that names a listener, and answers its URL.
+    pub(crate) fn listening(&mut self) -> String {
+        let fields = self.told();
+        assert_eq!(fields["message"], "listening", "{fields}");
         fields["url"].as_str().unwrap().to_owned()
     }
 
     /// Waits for its end: exit code and the rest of the log.
-    fn end(mut self) -> (Option<i32>, String) {
+    pub(crate) fn end(mut self) -> (Option<i32>, String) {
         let mut rest = String::new();
         self.log.read_to_string(&mut rest).unwrap();
         (self.child.wait().unwrap().code(), rest)
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
     }
 }
@@ -91,7 +93,7 @@ fn ping(stream: &mut (impl Read + Write)) -> String {
     reply
 }
 
-fn need_root() {
+pub(crate) fn need_root() {
     assert!(
         geteuid().is_root(),
         "this test needs root: it watches the program give it up"
@@ -206,6 +208,28 @@ fn wrong_arguments_are_code_2_and_a_sentence() {
     );
     check(&["--listen", "tcp://0.0.0.0:2375"], "append ?insecure");
     check(&["--listen", "ftp://x"], "unix:// or tcp://");
+    let tls = |options: &str| format!("tcp://127.0.0.1:0?{options}");
+    check(
+        &["--listen", &tls("tls=verify&cert=/c&key=/k")],
+        "tls needs `ca` as well",
+    );
+    check(
+        &["--listen", &tls("tls=server&cert=/c&key=k")],
+        "needs an absolute path",
+    );
+    check(
+        &["--listen", &tls("tls=server&cert=/c&key=/k&insecure")],
+        "contradict each other",
+    );
+    check(
+        &["--listen", &tls("tsl=server")],
+        "there is no option `tsl=server`",
+    );
+    check(&["--listen", "unix:///x", "--host-name", "a:1"], "without a port");
+    check(
+        &["--listen", "unix:///x", "--allow-origin", "a"],
+        "https://HOST[:PORT]",
+    );
     check(&["--listen", "unix:///x", "--user", "0"], "may be 0");
 }
 
