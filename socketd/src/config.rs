@@ -1,7 +1,7 @@
 //! Arguments of the command line.
 
-use std::fmt;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+mod listen;
+
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -10,6 +10,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use crate::link::StockAddress;
 use crate::policy::browser::{HostName, Origin};
 use crate::sandbox::Identity;
+
+pub use listen::{Listen, ListenError, TlsFiles};
 
 /// Docker's API for containers that are not Docker's: the unprivileged half.
 ///
@@ -45,6 +47,9 @@ pub enum Command {
     /// Connect to a bridge for `serve`, which starts this by itself.
     #[command(hide = true)]
     Dial(Dial),
+    /// Certificates for listeners with TLS.
+    #[command(subcommand)]
+    Certs(CertsCommand),
 }
 
 /// Arguments of `dial`.
@@ -55,6 +60,39 @@ pub struct Dial {
     pub address: StockAddress,
 }
 
+/// What can be done with certificates.
+#[derive(Debug, Subcommand)]
+pub enum CertsCommand {
+    /// Make an authority, a certificate for socketd and one for its clients.
+    ///
+    /// Writes ca.pem, ca-key.pem, server-cert.pem, server-key.pem, cert.pem and key.pem, and prints what
+    /// to give to socketd, to the docker command and to Portainer. Overwrites nothing.
+    #[command(after_help = "Example:\n  \
+        socketd certs init /etc/socketd/certs --host phone.lan --host 192.0.2.7")]
+    Init(CertsInit),
+}
+
+/// Arguments of `certs init`.
+#[derive(Debug, Args)]
+pub struct CertsInit {
+    /// Where the files go. Made where it is missing; socketd's user must be able to enter it.
+    #[arg(value_name = "DIR")]
+    pub dir: PathBuf,
+
+    /// A name or IP address by which clients reach this machine, besides localhost, 127.0.0.1 and ::1.
+    /// May be given several times.
+    #[arg(long, value_name = "NAME")]
+    pub host: Vec<HostName>,
+
+    /// Days until all of them expire.
+    #[arg(long, value_name = "N", default_value_t = 825, value_parser = clap::value_parser!(u32).range(1..=36_500))]
+    pub days: u32,
+
+    /// Who `socketd serve` becomes: this group may read server-key.pem.
+    #[arg(long, value_name = "UID[:GID]", default_value_t = Identity::default())]
+    pub user: Identity,
+}
+
 /// Arguments of `serve`.
 #[derive(Debug, Args)]
 pub struct Serve {
@@ -62,11 +100,15 @@ pub struct Serve {
     #[command(flatten)]
     pub bridge: Bridge,
 
-    /// Where to listen: unix://PATH or tcp://HOST:PORT. May be given several times.
+    /// Where to listen: unix://PATH or tcp://HOST:PORT[?OPTIONS]. May be given several times.
     ///
     /// HOST is an IP address or `localhost`; port 0 takes a free one and the log names it. Whoever
     /// can connect rules the containers, and through them the machine. So an address that others
-    /// can reach is refused, unless it ends with `?insecure`: tcp://0.0.0.0:2375?insecure.
+    /// can reach needs TLS with certificates of clients:
+    /// tcp://0.0.0.0:2376?tls=verify&ca=PATH&cert=PATH&key=PATH (`socketd certs init` makes the files
+    /// and prints the URL). With tls=server&cert=PATH&key=PATH nobody can listen in, and everybody can
+    /// connect. Without TLS such an address is refused, unless it ends with `?insecure`. Files are read
+    /// again on SIGHUP.
     #[arg(long, value_name = "URL", required = true)]
     pub listen: Vec<Listen>,
 
@@ -155,125 +197,9 @@ impl FromStr for Group {
     }
 }
 
-/// A place to listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listen {
-    /// A unix socket at this absolute path.
-    Unix(PathBuf),
-    /// A TCP address.
-    Tcp(SocketAddr),
-}
-
-/// Why a `--listen` is refused.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ListenError {
-    /// Neither `unix://` nor `tcp://`.
-    Scheme,
-    /// The path is not absolute.
-    RelativePath,
-    /// Not an IP address (or `localhost`) and a port.
-    Address,
-    /// Something other than `insecure` follows the question mark.
-    Word,
-    /// Others could reach it and would rule the machine.
-    Exposed(SocketAddr),
-}
-
-impl fmt::Display for ListenError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Scheme => f.write_str("it must begin with unix:// or tcp://"),
-            Self::RelativePath => f.write_str("the path of a unix socket must be absolute: unix:///run/..."),
-            Self::Address => {
-                f.write_str("it must be tcp://HOST:PORT, HOST an IP address (IPv6 in brackets) or localhost")
-            }
-            Self::Word => f.write_str("the only word that may follow a question mark is `insecure`"),
-            Self::Exposed(address) => write!(
-                f,
-                "{address} can be reached from other machines without a password, and whoever reaches it is \
-                 root here; listen on 127.0.0.1, or append ?insecure if another layer protects it"
-            ),
-        }
-    }
-}
-
-impl std::error::Error for ListenError {}
-
-impl FromStr for Listen {
-    type Err = ListenError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(path) = text.strip_prefix("unix://") {
-            let path = PathBuf::from(path);
-            return if path.is_absolute() {
-                Ok(Self::Unix(path))
-            } else {
-                Err(ListenError::RelativePath)
-            };
-        }
-        let rest = text.strip_prefix("tcp://").ok_or(ListenError::Scheme)?;
-        let (place, insecure) = match rest.split_once('?') {
-            None => (rest, false),
-            Some((place, "insecure")) => (place, true),
-            Some(_) => return Err(ListenError::Word),
-        };
-        let address = parse_address(place.trim_end_matches('/')).ok_or(ListenError::Address)?;
-        if address.ip().is_loopback() || insecure {
-            Ok(Self::Tcp(address))
-        } else {
-            Err(ListenError::Exposed(address))
-        }
-    }
-}
-
-/// No resolver is asked: what a name leads to could change after it was checked.
-fn parse_address(place: &str) -> Option<SocketAddr> {
-    if let Some(port) = place.strip_prefix("localhost:") {
-        return Some(SocketAddr::new(
-            IpAddr::V4(Ipv4Addr::LOCALHOST),
-            port.parse().ok()?,
-        ));
-    }
-    place.parse().ok()
-}
-
-impl fmt::Display for Listen {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Unix(path) => write!(f, "unix://{}", path.display()),
-            Self::Tcp(address) => write!(f, "tcp://{address}"),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn check(text: &str, expected: Result<&str, ListenError>) {
-        let got = text.parse::<Listen>().map(|listen| listen.to_string());
-        assert_eq!(got, expected.map(str::to_owned), "{text}");
-    }
-
-    #[test]
-    fn listen_urls() {
-        check("unix:///run/a.sock", Ok("unix:///run/a.sock"));
-        check("unix://run/a.sock", Err(ListenError::RelativePath));
-        check("tcp://127.0.0.1:2375", Ok("tcp://127.0.0.1:2375"));
-        check("tcp://127.0.0.1:2375/", Ok("tcp://127.0.0.1:2375"));
-        check("tcp://localhost:0", Ok("tcp://127.0.0.1:0"));
-        check("tcp://[::1]:2375", Ok("tcp://[::1]:2375"));
-        let anywhere = "0.0.0.0:2375".parse().unwrap();
-        check("tcp://0.0.0.0:2375", Err(ListenError::Exposed(anywhere)));
-        check("tcp://0.0.0.0:2375?insecure", Ok("tcp://0.0.0.0:2375"));
-        check("tcp://0.0.0.0:2375?please", Err(ListenError::Word));
-        let everywhere = "[::]:2375".parse().unwrap();
-        check("tcp://[::]:2375", Err(ListenError::Exposed(everywhere)));
-        check("tcp://example.org:2375", Err(ListenError::Address));
-        check("tcp://127.0.0.1", Err(ListenError::Address));
-        check("http://127.0.0.1:2375", Err(ListenError::Scheme));
-        check("", Err(ListenError::Scheme));
-    }
 
     #[test]
     fn the_command_line_is_consistent() {

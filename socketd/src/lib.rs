@@ -8,6 +8,7 @@
 //! It must not know how containers are made or kept, nor the bridge's or the journal's code: only
 //! the protocol in `wire`. It holds nothing that the bridge could not tell again.
 
+pub mod certs;
 pub mod config;
 pub mod dialer;
 pub mod docker;

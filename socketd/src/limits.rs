@@ -32,6 +32,13 @@ pub const TCP_KEEPALIVE_PROBES: u32 = 4;
 /// what ends a client that sends its head a byte at a time.
 pub const IDLE_MAX: Duration = Duration::from_secs(90);
 
+/// How long a client may take from connecting to the end of the handshake of TLS. Stops one that
+/// only connects from holding a connection for as long as it likes.
+pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
+
+/// Largest file of certificates, in bytes. Stops a path to something endless from filling the memory.
+pub const CERTIFICATE_BYTES_MAX: u64 = 1024 * 1024;
+
 /// Bytes one connection buffers at most: the longest request head, and the largest piece of a
 /// body that is read at once. Stops many connections from adding up. (The HTTP library itself
 /// refuses more than 100 header lines.)

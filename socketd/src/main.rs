@@ -1,23 +1,30 @@
 //! The program `socketd`: arguments, the log, and the exit code.
 
+use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use socketd::config::{Cli, Command, Dial, LogFormat, Serve};
+use socketd::config::{CertsCommand, Cli, Command, Dial, LogFormat};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
 fn main() -> ExitCode {
     match Cli::parse().command {
-        Command::Serve(arguments) => serve(&arguments),
+        Command::Serve(arguments) => {
+            start_log(arguments.log_format);
+            exit(socketd::serve::serve(&arguments))
+        }
         Command::Dial(arguments) => dial(&arguments),
+        Command::Certs(CertsCommand::Init(arguments)) => {
+            start_log(LogFormat::Text);
+            exit(socketd::certs::init(&arguments))
+        }
     }
 }
 
-fn serve(arguments: &Serve) -> ExitCode {
-    start_log(arguments.log_format);
-    match socketd::serve::serve(arguments) {
+fn exit(outcome: Result<(), impl Display>) -> ExitCode {
+    match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");

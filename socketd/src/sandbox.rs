@@ -13,7 +13,7 @@ use std::str::FromStr;
 use caps::{CapSet, CapsHashSet};
 use nix::errno::Errno;
 use nix::sys::prctl;
-use nix::unistd::{Gid, Uid, geteuid, getresgid, getresuid, setgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, getegid, geteuid, getresgid, getresuid, setgroups, setresgid, setresuid};
 
 use crate::config::Group;
 
@@ -76,6 +76,14 @@ impl FromStr for Identity {
             uid: Uid::from_raw(uid),
             gid: Gid::from_raw(gid),
         })
+    }
+}
+
+impl Identity {
+    /// The group this process will have: this one's as root, else the one it has.
+    #[must_use]
+    pub fn group_to_be(self) -> Gid {
+        if geteuid().is_root() { self.gid } else { getegid() }
     }
 }
 

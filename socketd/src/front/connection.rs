@@ -15,7 +15,6 @@ use tokio::sync::OwnedSemaphorePermit;
 use crate::docker::error::ApiError;
 use crate::ending::Ending;
 use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, IDLE_MAX};
-use crate::patience::Patience;
 use crate::policy::browser::{Foreign, Guard};
 use crate::routes::Entry;
 
@@ -30,8 +29,9 @@ pub(super) struct Inside {
 }
 
 /// Serves one connection to its end. What is no HTTP is answered 400 and closed by the library;
-/// a client that breaks off is no event worth a line of log.
-pub(super) async fn serve<S>(stream: Patience<S>, inside: Inside)
+/// a client that breaks off is no event worth a line of log. The stream has patience already, at its
+/// lowest layer.
+pub(super) async fn serve<S>(stream: S, inside: Inside)
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {

@@ -2,13 +2,16 @@
 //!
 //! Nothing here knows what is asked: it accepts, bounds, and hands on.
 
+mod certificates;
 mod connection;
 mod tcp;
+mod tls;
 mod unix;
 
 use std::fmt;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use nix::unistd::Gid;
@@ -17,6 +20,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+pub use self::certificates::{CertificateError, Certificates};
 use self::connection::Inside;
 use crate::config::Listen;
 use crate::ending::Ending;
@@ -61,6 +65,44 @@ pub enum Listener {
     Unix(UnixListener, unix::SocketFile),
     /// A TCP socket.
     Tcp(TcpListener),
+    /// A TCP socket behind which TLS is spoken.
+    Tls(TcpListener, Arc<Certificates>),
+}
+
+/// A listener to be: what must be read for it was read, while there was the power to.
+#[derive(Debug)]
+pub enum Planned {
+    /// A unix socket.
+    Unix(PathBuf),
+    /// A TCP socket.
+    Tcp(SocketAddr),
+    /// A TCP socket behind which TLS is spoken.
+    Tls(SocketAddr, Arc<Certificates>),
+}
+
+impl Planned {
+    /// Reads what it needs. Of groups, only `key_group` may be able to read a key.
+    ///
+    /// # Errors
+    /// See [`CertificateError`].
+    pub fn of(listen: &Listen, key_group: Gid) -> Result<Self, CertificateError> {
+        Ok(match listen {
+            Listen::Unix(path) => Self::Unix(path.clone()),
+            Listen::Tcp(address) => Self::Tcp(*address),
+            Listen::Tls(address, files) => {
+                Self::Tls(*address, Arc::new(Certificates::read(files, key_group)?))
+            }
+        })
+    }
+
+    /// Its certificates.
+    #[must_use]
+    pub fn certificates(&self) -> Option<&Arc<Certificates>> {
+        match self {
+            Self::Tls(_, certificates) => Some(certificates),
+            Self::Unix(_) | Self::Tcp(_) => None,
+        }
+    }
 }
 
 impl Listener {
@@ -68,18 +110,24 @@ impl Listener {
     ///
     /// # Errors
     /// See [`BindError`].
-    pub async fn bind(listen: &Listen, group: Option<Gid>) -> Result<Self, BindError> {
-        match listen {
-            Listen::Unix(path) => unix::bind(path, group).await,
-            Listen::Tcp(address) => tcp::bind(*address).await,
-        }
+    pub async fn bind(planned: &Planned, group: Option<Gid>) -> Result<Self, BindError> {
+        Ok(match planned {
+            Planned::Unix(path) => {
+                let (listener, file) = unix::bind(path, group).await?;
+                Self::Unix(listener, file)
+            }
+            Planned::Tcp(address) => Self::Tcp(tcp::bind(*address).await?),
+            Planned::Tls(address, certificates) => {
+                Self::Tls(tcp::bind(*address).await?, Arc::clone(certificates))
+            }
+        })
     }
 
     /// Who may ask here; none where everybody who can connect may.
     fn guard(&self, allowed: &Arc<Allowed>) -> Option<Guard> {
         match self {
             Self::Unix(..) => None,
-            Self::Tcp(listener) => {
+            Self::Tcp(listener) | Self::Tls(listener, _) => {
                 // Where the system does not say, only what is everybody's own is ours.
                 let own = listener.local_addr().map(|address| address.ip());
                 let own = own.unwrap_or(IpAddr::V4(Ipv4Addr::LOCALHOST));
@@ -96,6 +144,9 @@ impl Listener {
         Ok(match self {
             Self::Unix(_, file) => Listen::Unix(file.path().to_owned()),
             Self::Tcp(listener) => Listen::Tcp(listener.local_addr()?),
+            Self::Tls(listener, certificates) => {
+                Listen::Tls(listener.local_addr()?, certificates.files().clone())
+            }
         })
     }
 }
@@ -179,6 +230,10 @@ impl Door {
             Listener::Tcp(listener) => {
                 let stream = tcp::accept(listener).await?;
                 tokio::spawn(connection::serve(Patience::new(stream, WRITE_STALL_MAX), inside));
+            }
+            Listener::Tls(listener, certificates) => {
+                let stream = tcp::accept(listener).await?;
+                tokio::spawn(tls::serve(stream, certificates.acceptor(), inside));
             }
         }
         Ok(())

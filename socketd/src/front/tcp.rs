@@ -8,12 +8,12 @@ use nix::sys::socket::setsockopt;
 use nix::sys::socket::sockopt::{KeepAlive, TcpKeepCount, TcpKeepIdle, TcpKeepInterval};
 use tokio::net::{TcpListener, TcpStream};
 
-use super::{BindError, Listener};
+use super::BindError;
 use crate::limits::{TCP_KEEPALIVE_IDLE, TCP_KEEPALIVE_INTERVAL, TCP_KEEPALIVE_PROBES};
 
-pub(super) async fn bind(address: SocketAddr) -> Result<Listener, BindError> {
+pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> {
     match TcpListener::bind(address).await {
-        Ok(listener) => Ok(Listener::Tcp(listener)),
+        Ok(listener) => Ok(listener),
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(BindError::InUse),
         Err(error) => Err(error.into()),
     }

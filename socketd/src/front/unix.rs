@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use nix::unistd::Gid;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{BindError, Listener};
+use super::BindError;
 
 /// Owner and group may connect, nobody else.
 const SOCKET_MODE: u32 = 0o660;
@@ -35,7 +35,7 @@ impl Drop for SocketFile {
     }
 }
 
-pub(super) async fn bind(path: &Path, group: Option<Gid>) -> Result<Listener, BindError> {
+pub(super) async fn bind(path: &Path, group: Option<Gid>) -> Result<(UnixListener, SocketFile), BindError> {
     remove_stale(path).await?;
     let listener = match UnixListener::bind(path) {
         Ok(listener) => listener,
@@ -50,7 +50,7 @@ pub(super) async fn bind(path: &Path, group: Option<Gid>) -> Result<Listener, Bi
         chown(path, None, Some(group.as_raw()))?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
-    Ok(Listener::Unix(listener, file))
+    Ok((listener, file))
 }
 
 /// Removes a socket that a process left behind: one on which nobody answers.

@@ -14,7 +14,7 @@ use crate::client::{Served, ask, ask_bytes, entry, frames};
 use crate::logs::with_log;
 use crate::stand_in::{FakeLog, SOON, StandIn, Verdict, refuse};
 
-fn attach(query: &str) -> String {
+pub(crate) fn attach(query: &str) -> String {
     // As some clients write it by hand, with a host that is empty.
     format!(
         "POST /containers/c/attach?{query} HTTP/1.1\r\nHost: \r\nContent-Length: 0\r\nConnection: Upgrade\r\nUpgrade: tcp\r\n\r\n"
@@ -22,7 +22,7 @@ fn attach(query: &str) -> String {
 }
 
 /// A container that reads: what it read to its end arrives here.
-fn with_input(stand_in: &StandIn, log: &std::sync::Arc<FakeLog>, tty: bool) -> Receiver<Vec<u8>> {
+pub(crate) fn with_input(stand_in: &StandIn, log: &std::sync::Arc<FakeLog>, tty: bool) -> Receiver<Vec<u8>> {
     let process = Process {
         open_stdin: true,
         tty,
@@ -56,7 +56,7 @@ fn with_input(stand_in: &StandIn, log: &std::sync::Arc<FakeLog>, tty: bool) -> R
     heard
 }
 
-async fn heard(input: Receiver<Vec<u8>>) -> Vec<u8> {
+pub(crate) async fn heard(input: Receiver<Vec<u8>>) -> Vec<u8> {
     tokio::task::spawn_blocking(move || input.recv_timeout(SOON).unwrap())
         .await
         .unwrap()

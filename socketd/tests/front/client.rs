@@ -1,7 +1,7 @@
 //! Clients: one that calls the entry directly, and one that speaks raw HTTP over a unix socket.
 
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -12,7 +12,7 @@ use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
 use socketd::config::Listen;
 use socketd::ending::{self, Ending, Teller};
-use socketd::front::{self, Listener};
+use socketd::front::{self, Listener, Planned};
 use socketd::link::Link;
 use socketd::policy::browser::Allowed;
 use socketd::routes::Entry;
@@ -114,7 +114,7 @@ impl Served {
         // Both ends of every connection are in this process.
         socketd::serve::raise_descriptors();
         let path = stand_in.dir().join("docker.sock");
-        Self::at(Listen::Unix(path), Arc::new(Link::new(stand_in.dir()))).await
+        Self::at(path, Arc::new(Link::new(stand_in.dir()))).await
     }
 
     /// On a unix socket, over any bridge.
@@ -122,18 +122,22 @@ impl Served {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         let number = NEXT.fetch_add(1, Ordering::Relaxed);
         let name = format!("socketd-over-{}-{number}.sock", std::process::id());
-        Self::at(Listen::Unix(std::env::temp_dir().join(name)), link).await
+        Self::at(std::env::temp_dir().join(name), link).await
     }
 
     /// On a free port of the loopback address.
     pub(crate) async fn tcp(stand_in: &StandIn, allowed: Allowed) -> Self {
-        let anywhere = Listen::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
-        let listener = Listener::bind(&anywhere, None).await.unwrap();
+        let anywhere = Planned::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+        Self::planned(&anywhere, stand_in, allowed).await
+    }
+
+    pub(crate) async fn planned(planned: &Planned, stand_in: &StandIn, allowed: Allowed) -> Self {
+        let listener = Listener::bind(planned, None).await.unwrap();
         Self::behind(listener, Arc::new(Link::new(stand_in.dir())), allowed)
     }
 
-    async fn at(listen: Listen, link: Arc<Link>) -> Self {
-        let listener = Listener::bind(&listen, None).await.unwrap();
+    async fn at(path: PathBuf, link: Arc<Link>) -> Self {
+        let listener = Listener::bind(&Planned::Unix(path), None).await.unwrap();
         Self::behind(listener, link, Allowed::default())
     }
 
@@ -149,6 +153,7 @@ impl Served {
         match &self.place {
             Listen::Unix(path) => Raw::over(UnixStream::connect(path).await.unwrap()),
             Listen::Tcp(address) => Raw::over(TcpStream::connect(address).await.unwrap()),
+            Listen::Tls(..) => panic!("a handshake comes before"),
         }
     }
 

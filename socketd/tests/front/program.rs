@@ -35,7 +35,7 @@ pub(crate) struct Program {
 }
 
 impl Program {
-    fn start(arguments: &[&str]) -> Self {
+    pub(crate) fn start(arguments: &[&str]) -> Self {
         let mut command = Command::new(env!("CARGO_BIN_EXE_socketd"));
         command
             .args(["serve", "--bridge-dir", "/nonexistent", "--log-format", "json"])
@@ -54,15 +54,17 @@ impl Program {
         Self { child, log }
     }
 
-    /// Reads the log up to the line that names a listener, and answers its URL.
-    pub(crate) fn listening(&mut self) -> String {
+    /// The next line of the log.
+    pub(crate) fn told(&mut self) -> serde_json::Value {
         let mut line = String::new();
-        assert!(
-            self.log.read_line(&mut line).unwrap() > 0,
-            "ended before it listened"
-        );
-        let fields: serde_json::Value = serde_json::from_str(&line).unwrap();
-        assert_eq!(fields["message"], "listening", "{line}");
+        assert!(self.log.read_line(&mut line).unwrap() > 0, "it ended");
+        serde_json::from_str(&line).unwrap()
+    }
+
+    /// Reads the line of the log that names a listener, and answers its URL.
+    pub(crate) fn listening(&mut self) -> String {
+        let fields = self.told();
+        assert_eq!(fields["message"], "listening", "{fields}");
         fields["url"].as_str().unwrap().to_owned()
     }
 
@@ -220,6 +222,28 @@ fn wrong_arguments_are_code_2_and_a_sentence() {
     );
     check(&["--listen", "tcp://0.0.0.0:2375"], "append ?insecure");
     check(&["--listen", "ftp://x"], "unix:// or tcp://");
+    let tls = |options: &str| format!("tcp://127.0.0.1:0?{options}");
+    check(
+        &["--listen", &tls("tls=verify&cert=/c&key=/k")],
+        "tls needs `ca` as well",
+    );
+    check(
+        &["--listen", &tls("tls=server&cert=/c&key=k")],
+        "needs an absolute path",
+    );
+    check(
+        &["--listen", &tls("tls=server&cert=/c&key=/k&insecure")],
+        "contradict each other",
+    );
+    check(
+        &["--listen", &tls("tsl=server")],
+        "there is no option `tsl=server`",
+    );
+    check(&["--listen", "unix:///x", "--host-name", "a:1"], "without a port");
+    check(
+        &["--listen", "unix:///x", "--allow-origin", "a"],
+        "https://HOST[:PORT]",
+    );
     check(&["--listen", "unix:///x", "--user", "0"], "may be 0");
 }
 

@@ -5,3 +5,4 @@ mod bollard;
 mod docker_cli;
 mod inside;
 mod reboot;
+mod tls;

@@ -77,6 +77,8 @@ const TABLE: &[Allowed] = &[
             "regex-lite",
             "percent-encoding",
             "sha2",
+            "tokio-rustls",
+            "rcgen",
         ],
         for_tests: &["proptest"],
     },

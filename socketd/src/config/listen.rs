@@ -1,0 +1,303 @@
+//! Where to listen, as a URL with options.
+
+use std::fmt;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use percent_encoding::percent_decode_str;
+
+/// A place to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Listen {
+    /// A unix socket at this absolute path.
+    Unix(PathBuf),
+    /// A TCP address, in the clear.
+    Tcp(SocketAddr),
+    /// A TCP address, with TLS.
+    Tls(SocketAddr, TlsFiles),
+}
+
+/// The files, in PEM, that a listener with TLS needs. Every path is absolute.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct TlsFiles {
+    /// Who signs the certificates that clients must show; none where everybody may connect.
+    pub ca: Option<PathBuf>,
+    /// Our certificate, and those between it and whoever clients trust.
+    pub cert: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+}
+
+/// Why a `--listen` is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ListenError {
+    /// Neither `unix://` nor `tcp://`.
+    Scheme,
+    /// The path is not absolute.
+    RelativePath,
+    /// Not an IP address (or `localhost`) and a port.
+    Address,
+    /// There is no such option.
+    Unknown(String),
+    /// An option stands twice.
+    Twice(&'static str),
+    /// `tls` is neither `verify` nor `server`.
+    Mode,
+    /// An option has no value, or one that is no absolute path.
+    Path(&'static str),
+    /// `tls` needs this option.
+    Missing(&'static str),
+    /// This option means nothing without `tls`.
+    WithoutTls(&'static str),
+    /// `ca` names whose certificates clients must show, and `tls=server` asks for none.
+    CaUnasked,
+    /// `insecure` beside `tls`.
+    InsecureTls,
+    /// Others could reach it and would rule the machine.
+    Exposed(SocketAddr),
+}
+
+impl fmt::Display for ListenError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Scheme => f.write_str("it must begin with unix:// or tcp://"),
+            Self::RelativePath => f.write_str("the path of a unix socket must be absolute: unix:///run/..."),
+            Self::Address => {
+                f.write_str("it must be tcp://HOST:PORT, HOST an IP address (IPv6 in brackets) or localhost")
+            }
+            Self::Unknown(option) => write!(
+                f,
+                "there is no option `{option}`; known are insecure, and tls, ca, cert and key with a value"
+            ),
+            Self::Twice(option) => write!(f, "the option `{option}` may stand once"),
+            Self::Mode => f.write_str("tls must be `verify` (clients show a certificate) or `server`"),
+            Self::Path(option) => write!(f, "the option `{option}` needs an absolute path: {option}=/..."),
+            Self::Missing(option) => write!(f, "tls needs `{option}` as well: {option}=/..."),
+            Self::WithoutTls(option) => {
+                write!(f, "the option `{option}` means nothing without tls=verify or tls=server")
+            }
+            Self::CaUnasked => f.write_str(
+                "tls=server asks clients for no certificate, so `ca` means nothing; perhaps tls=verify is meant",
+            ),
+            Self::InsecureTls => f.write_str("`insecure` and tls contradict each other"),
+            Self::Exposed(address) => write!(
+                f,
+                "{address} can be reached from other machines without a password, and whoever reaches it is \
+                 root here; listen on 127.0.0.1, add ?tls=verify with certificates (socketd certs init makes \
+                 them), or append ?insecure if another layer protects it"
+            ),
+        }
+    }
+}
+
+impl std::error::Error for ListenError {}
+
+impl FromStr for Listen {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some(path) = text.strip_prefix("unix://") {
+            let path = PathBuf::from(path);
+            return if path.is_absolute() {
+                Ok(Self::Unix(path))
+            } else {
+                Err(ListenError::RelativePath)
+            };
+        }
+        let rest = text.strip_prefix("tcp://").ok_or(ListenError::Scheme)?;
+        let (place, options) = match rest.split_once('?') {
+            None => (rest, Options::default()),
+            Some((place, options)) => (place, Options::parse(options)?),
+        };
+        let address = parse_address(place.trim_end_matches('/')).ok_or(ListenError::Address)?;
+        options.at(address)
+    }
+}
+
+/// How much of itself a listener with TLS hides from whom.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Verify,
+    Server,
+}
+
+/// What stands behind the question mark.
+#[derive(Debug, Default)]
+struct Options {
+    insecure: Option<()>,
+    tls: Option<Mode>,
+    ca: Option<PathBuf>,
+    cert: Option<PathBuf>,
+    key: Option<PathBuf>,
+}
+
+impl Options {
+    fn parse(text: &str) -> Result<Self, ListenError> {
+        let mut options = Self::default();
+        for option in text.split('&') {
+            let (name, value) = match option.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (option, None),
+            };
+            match (name, value) {
+                ("insecure", None) => once("insecure", &mut options.insecure, ())?,
+                ("tls", value) => {
+                    let mode = match value {
+                        Some("verify") => Mode::Verify,
+                        Some("server") => Mode::Server,
+                        _ => return Err(ListenError::Mode),
+                    };
+                    once("tls", &mut options.tls, mode)?;
+                }
+                ("ca", value) => once("ca", &mut options.ca, path("ca", value)?)?,
+                ("cert", value) => once("cert", &mut options.cert, path("cert", value)?)?,
+                ("key", value) => once("key", &mut options.key, path("key", value)?)?,
+                _ => return Err(ListenError::Unknown(option.to_owned())),
+            }
+        }
+        Ok(options)
+    }
+
+    fn at(self, address: SocketAddr) -> Result<Listen, ListenError> {
+        let Some(mode) = self.tls else {
+            let useless = [("ca", self.ca), ("cert", self.cert), ("key", self.key)];
+            if let Some((name, _)) = useless.into_iter().find(|(_, path)| path.is_some()) {
+                return Err(ListenError::WithoutTls(name));
+            }
+            return if address.ip().is_loopback() || self.insecure.is_some() {
+                Ok(Listen::Tcp(address))
+            } else {
+                Err(ListenError::Exposed(address))
+            };
+        };
+        if self.insecure.is_some() {
+            return Err(ListenError::InsecureTls);
+        }
+        let ca = match (mode, self.ca) {
+            (Mode::Verify, None) => return Err(ListenError::Missing("ca")),
+            (Mode::Server, Some(_)) => return Err(ListenError::CaUnasked),
+            (_, ca) => ca,
+        };
+        let files = TlsFiles {
+            ca,
+            cert: self.cert.ok_or(ListenError::Missing("cert"))?,
+            key: self.key.ok_or(ListenError::Missing("key"))?,
+        };
+        Ok(Listen::Tls(address, files))
+    }
+}
+
+fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), ListenError> {
+    match place.replace(value) {
+        None => Ok(()),
+        Some(_) => Err(ListenError::Twice(name)),
+    }
+}
+
+/// A value may hold what would end it (`&`, `%`) as `%26` and the like.
+fn path(name: &'static str, value: Option<&str>) -> Result<PathBuf, ListenError> {
+    let decoded = percent_decode_str(value.unwrap_or_default()).decode_utf8();
+    let path = decoded.map(|text| PathBuf::from(text.into_owned()));
+    match path {
+        Ok(path) if path.is_absolute() => Ok(path),
+        _ => Err(ListenError::Path(name)),
+    }
+}
+
+/// No resolver is asked: what a name leads to could change after it was checked.
+fn parse_address(place: &str) -> Option<SocketAddr> {
+    if let Some(port) = place.strip_prefix("localhost:") {
+        return Some(SocketAddr::new(
+            IpAddr::V4(Ipv4Addr::LOCALHOST),
+            port.parse().ok()?,
+        ));
+    }
+    place.parse().ok()
+}
+
+/// Without options: what a client is given.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(address) | Self::Tls(address, _) => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(text: &str, expected: Result<&str, ListenError>) {
+        let got = text.parse::<Listen>().map(|listen| listen.to_string());
+        assert_eq!(got, expected.map(str::to_owned), "{text}");
+    }
+
+    #[test]
+    fn listen_urls() {
+        check("unix:///run/a.sock", Ok("unix:///run/a.sock"));
+        check("unix://run/a.sock", Err(ListenError::RelativePath));
+        check("tcp://127.0.0.1:2375", Ok("tcp://127.0.0.1:2375"));
+        check("tcp://127.0.0.1:2375/", Ok("tcp://127.0.0.1:2375"));
+        check("tcp://localhost:0", Ok("tcp://127.0.0.1:0"));
+        check("tcp://[::1]:2375", Ok("tcp://[::1]:2375"));
+        let anywhere = "0.0.0.0:2375".parse().unwrap();
+        check("tcp://0.0.0.0:2375", Err(ListenError::Exposed(anywhere)));
+        check("tcp://0.0.0.0:2375?insecure", Ok("tcp://0.0.0.0:2375"));
+        let everywhere = "[::]:2375".parse().unwrap();
+        check("tcp://[::]:2375", Err(ListenError::Exposed(everywhere)));
+        check("tcp://example.org:2375", Err(ListenError::Address));
+        check("tcp://127.0.0.1", Err(ListenError::Address));
+        check("http://127.0.0.1:2375", Err(ListenError::Scheme));
+        check("", Err(ListenError::Scheme));
+    }
+
+    #[track_caller]
+    fn check_options(options: &str, expected: Result<Option<&str>, ListenError>) {
+        let got = format!("tcp://0.0.0.0:2376?{options}").parse();
+        let expected = expected.map(|ca| {
+            let files = TlsFiles {
+                ca: ca.map(PathBuf::from),
+                cert: "/c".into(),
+                key: "/k".into(),
+            };
+            Listen::Tls(([0, 0, 0, 0], 2376).into(), files)
+        });
+        assert_eq!(got, expected, "{options}");
+    }
+
+    #[test]
+    fn options_of_tls() {
+        use ListenError as Error;
+        check_options("tls=verify&ca=/a&cert=/c&key=/k", Ok(Some("/a")));
+        check_options("key=/k&cert=/c&ca=/a%26b%25&tls=verify", Ok(Some("/a&b%")));
+        check_options("tls=server&cert=/c&key=/k", Ok(None));
+        check_options("tls=verify&cert=/c&key=/k", Err(Error::Missing("ca")));
+        check_options("tls=verify&ca=/a&key=/k", Err(Error::Missing("cert")));
+        check_options("tls=server&cert=/c", Err(Error::Missing("key")));
+        check_options("tls=server&ca=/a&cert=/c&key=/k", Err(Error::CaUnasked));
+        check_options(
+            "tls=verify&ca=/a&cert=/c&key=/k&insecure",
+            Err(Error::InsecureTls),
+        );
+        check_options("tls=yes&cert=/c&key=/k", Err(Error::Mode));
+        check_options("tls&cert=/c&key=/k", Err(Error::Mode));
+        check_options("tls=server&cert=c&key=/k", Err(Error::Path("cert")));
+        check_options("tls=server&cert=/c&key", Err(Error::Path("key")));
+        check_options("tls=server&cert=/c&key=", Err(Error::Path("key")));
+        check_options("tls=server&cert=/c&key=/%ff", Err(Error::Path("key")));
+        check_options("tls=server&cert=/c&cert=/c&key=/k", Err(Error::Twice("cert")));
+        check_options("tls=server&tls=server", Err(Error::Twice("tls")));
+        check_options("insecure&insecure", Err(Error::Twice("insecure")));
+        check_options("insecure&key=/k", Err(Error::WithoutTls("key")));
+        check_options("cert=/c", Err(Error::WithoutTls("cert")));
+        check_options("insecure=1", Err(Error::Unknown("insecure=1".to_owned())));
+        check_options("please", Err(Error::Unknown("please".to_owned())));
+        check_options("TLS=verify", Err(Error::Unknown("TLS=verify".to_owned())));
+        check_options("", Err(Error::Unknown(String::new())));
+        check_options("insecure&", Err(Error::Unknown(String::new())));
+    }
+}
