@@ -298,7 +298,7 @@ pub struct Common {
 /// Which container runtimes there are, and where their things lie.
 #[derive(Debug, Clone, Args)]
 pub struct Runtimes {
-    /// A container runtime; the first is the one that new images go to. May be given several times.
+    /// A container runtime; new images go to the first that makes any. May be given several times.
     #[arg(long = "runtime", value_enum, value_name = "NAME", default_values_t = [RuntimeName::Native])]
     pub names: Vec<RuntimeName>,
     /// Workspace of Droidspaces: /data/local/Droidspaces on Android, /var/lib/Droidspaces elsewhere.

@@ -169,6 +169,11 @@ pub trait Runtime: Send + Sync {
     /// Every image, in any order.
     fn images(&self) -> Vec<Image>;
 
+    /// Whether it makes images at all.
+    fn takes_images(&self) -> bool {
+        true
+    }
+
     /// Reads a tar to its end and makes an image of it, durably.
     ///
     /// # Errors

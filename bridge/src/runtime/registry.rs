@@ -40,10 +40,11 @@ impl Registry {
         })
     }
 
-    /// The runtime that new images go to.
-    pub(crate) fn first(&self) -> Result<Arc<dyn Runtime>, Refusal> {
+    /// The runtime that new images go to: the first that takes any, or the first to say why it does not.
+    pub(crate) fn for_images(&self) -> Result<Arc<dyn Runtime>, Refusal> {
         let none = || Refusal::because(RefusalCode::Unsupported, "this bridge has no runtime");
-        self.runtimes.first().cloned().ok_or_else(none)
+        let takes = self.runtimes.iter().find(|runtime| runtime.takes_images());
+        takes.or(self.runtimes.first()).cloned().ok_or_else(none)
     }
 
     /// The runtime that holds an image.

@@ -15,7 +15,7 @@ impl Supervisor {
     /// Makes an image of a tar.
     pub(crate) fn import_image(&self, import: &ImportImage, tar: OwnedFd) -> Result<Image, Refusal> {
         self.ledger.writable()?;
-        let runtime = self.runtimes.first()?;
+        let runtime = self.runtimes.for_images()?;
         let image = runtime.import_image(import, tar).map_err(image_refusal)?;
         let mut told = vec![events::image(&image.id, Action::Import, &image.id.to_string())];
         if !import.tag.is_empty() {

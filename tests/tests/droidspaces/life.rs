@@ -422,3 +422,45 @@ fn looking_writes_nothing() {
         .collect();
     assert!(changed.is_empty() && before.len() == after.len(), "{changed:?}");
 }
+
+#[test]
+fn both_kinds_live_side_by_side() {
+    let phone = Phone::with(&["--runtime", "native"], |workspace| {
+        obedient(workspace, "web", 3)
+    });
+    let docker = phone.docker();
+    docker.import("bb:latest", &harness::rootfs::busybox());
+    let body =
+        serde_json::json!({ "Image": "bb:latest", "Cmd": ["sleep", "100000"], "StopSignal": "SIGKILL" });
+    docker.post_json("/containers/create?name=web", &body).expect(409);
+    docker
+        .post_json("/containers/create?name=mine", &body)
+        .expect(201);
+    for name in ["web", "mine"] {
+        docker.post(&format!("/containers/{name}/start")).expect(204);
+    }
+    let list = docker.get("/containers/json").json();
+    let mut names: Vec<_> = list
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["Names"][0].as_str().unwrap())
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, ["/mine", "/web"]);
+    let networks = docker.get("/networks").json();
+    let networks: Vec<_> = networks
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|one| one["Name"].as_str().unwrap())
+        .collect();
+    assert_eq!(networks, ["droidspaces-bridge", "bridge", "host", "none"]);
+    let images = docker.get("/images/json").json();
+    assert_eq!(images.as_array().unwrap().len(), 2);
+    for name in ["web", "mine"] {
+        docker.post(&format!("/containers/{name}/stop")).expect(204);
+    }
+    docker.delete("/containers/mine").expect(204);
+    docker.delete("/containers/web").expect(501);
+}

@@ -332,6 +332,10 @@ impl Runtime for DroidspacesRuntime {
         hold(&begun.table).images().list()
     }
 
+    fn takes_images(&self) -> bool {
+        false
+    }
+
     fn import_image(&self, _import: &ImportImage, _tar: OwnedFd) -> Result<Image, RuntimeError> {
         refused(NO_IMAGE)
     }
