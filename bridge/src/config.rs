@@ -59,6 +59,12 @@ pub struct Up {
     /// --state-dir) and tcp://127.0.0.1:2375. Whoever reaches it controls the containers.
     #[arg(long = "listen", value_name = "URL")]
     pub listen: Vec<String>,
+    /// A further name by which socketd may be called over TCP; may be given several times.
+    #[arg(long = "host-name", value_name = "NAME")]
+    pub host_names: Vec<String>,
+    /// A web page that may ask over TCP, as http://HOST[:PORT]; may be given several times.
+    #[arg(long = "allow-origin", value_name = "ORIGIN")]
+    pub origins: Vec<String>,
     /// Who else is answered.
     #[command(flatten)]
     pub doors: Doors,
@@ -426,6 +432,29 @@ mod tests {
         for text in ["", "90", "d", "59m", "1w", "99999999999999999999d"] {
             assert!(parse_age(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_door_for_version_1_is_open_where_it_is_asked_for() {
+        fn check(words: &[&str], expected: Option<Option<&str>>) {
+            for command in ["serve", "up"] {
+                let words = [&["socketd-bridge", command], words].concat();
+                let cli = Cli::try_parse_from(&words);
+                let found = cli.as_ref().ok().map(|cli| match &cli.command {
+                    Command::Serve(serve) => serve.doors.dsap.as_deref(),
+                    Command::Up(up) => up.doors.dsap.as_deref(),
+                    _ => None,
+                });
+                assert_eq!(found, expected, "{words:?}");
+            }
+        }
+        check(&[], Some(None));
+        check(&["--dsap"], Some(Some(wire::v1::ADDRESS)));
+        check(&["--dsap=another name"], Some(Some("another name")));
+        check(&["--dsap="], None);
+        // A word behind it is none of its own.
+        check(&["--dsap", "another"], None);
+        assert!(Cli::try_parse_from(["socketd-bridge", "down", "--dsap"]).is_err());
     }
 
     #[test]

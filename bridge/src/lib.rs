@@ -6,7 +6,7 @@
 //! - `listen`, `peer`, `gate`, `inbox`, `session`, `dispatch`: one request, from a socket to an answer;
 //! - `dsap`: the same for those who speak version 1 of the protocol;
 //! - `supervise`, `inventory`, `publish`: one change, from a runtime to everybody;
-//! - [`runtime`]: what runs containers; `shim`, `unpack`: its helpers in processes of their own;
+//! - [`runtime`]: what runs containers; `shim`, `unpack`, `pack`, `relay`: its helpers in processes of their own;
 //! - [`chronicle`]: the journal, read by people;
 //! - `sys`: the only `unsafe`.
 
@@ -28,6 +28,7 @@ mod networks;
 pub mod pack;
 mod peer;
 mod publish;
+pub mod relay;
 pub mod runtime;
 pub mod serve;
 mod session;

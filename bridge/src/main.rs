@@ -24,6 +24,7 @@ fn main() -> ExitCode {
         Some("shim") => return bridge::shim::run(arguments),
         Some("unpack") => return bridge::unpack::run(),
         Some("pack") => return bridge::pack::run(),
+        Some("relay") => return bridge::relay::run(),
         _ => {}
     }
     let outcome = match Cli::parse().command {

@@ -176,6 +176,8 @@ fn runtimes(asked: &Runtimes, layout: &Layout, demo: bool) -> Result<Registry, R
                 let options = DroidspacesOptions {
                     command: command.unwrap_or_else(|| droidspaces::usual_command(&root)),
                     root,
+                    daemon: asked.droidspaces_daemon.clone(),
+                    program: PathBuf::from(SELF),
                 };
                 Arc::new(DroidspacesRuntime::open(&layout.droidspaces(), options)?)
             }

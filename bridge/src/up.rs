@@ -121,8 +121,14 @@ impl Front {
             .arg("--user")
             .arg(format!("{}:{}", common.front_uid, common.front_gid));
         command.args(["--log-format", common.log_format.word(), "--with-parent"]);
-        for url in listen {
-            command.arg("--listen").arg(url);
+        for (option, values) in [
+            ("--listen", &listen),
+            ("--host-name", &arguments.host_names),
+            ("--allow-origin", &arguments.origins),
+        ] {
+            for value in values {
+                command.arg(option).arg(value);
+            }
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).env_clear();
         if let Some(filter) = std::env::var_os("SOCKETD_LOG") {

@@ -44,9 +44,20 @@ pub enum Command {
         socketd serve --bridge dsap:@NAME --listen unix:///run/socketd/docker.sock\n\n\
         Then: docker -H unix:///run/socketd/docker.sock ps")]
     Serve(Serve),
+    /// Connect to a bridge for `serve`, which starts this by itself.
+    #[command(hide = true)]
+    Dial(Dial),
     /// Certificates for listeners with TLS.
     #[command(subcommand)]
     Certs(CertsCommand),
+}
+
+/// Arguments of `dial`.
+#[derive(Debug, Args)]
+pub struct Dial {
+    /// The only address that is ever connected to.
+    #[arg(value_name = "ADDRESS")]
+    pub address: StockAddress,
 }
 
 /// What can be done with certificates.
@@ -151,8 +162,9 @@ pub struct Bridge {
     /// socket, dsap:/PATH for one in the file system.
     ///
     /// It can list, inspect, start, stop and restart containers and tell events; the rest is refused.
-    /// It admits root and one group only, so this process must be given a user (--user) who is in
-    /// that group by /etc/passwd and /etc/group.
+    /// It admits root, and one group by /etc/passwd and /etc/group. When started as root, socketd keeps
+    /// one process of root without any capability, which only connects; when started as an ordinary
+    /// user, that user must be in the group.
     #[arg(long = "bridge", value_name = "ADDRESS")]
     pub stock: Option<StockAddress>,
 }

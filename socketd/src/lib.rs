@@ -3,13 +3,14 @@
 //! A request comes in through [`front`], is held against [`policy`], taken apart and answered in [`routes`], which asks the
 //! bridge through [`link`] (or reads [`feed`], the one subscription to events, or [`streams`], what
 //! containers read and write) and renders with [`docker`], where every word of Docker's lives. [`sandbox`] gives up every power before the
-//! first socket exists.
+//! first socket exists that anybody can reach; what a stock bridge admits root alone for is left to [`dialer`].
 //!
 //! It must not know how containers are made or kept, nor the bridge's or the journal's code: only
 //! the protocol in `wire`. It holds nothing that the bridge could not tell again.
 
 pub mod certs;
 pub mod config;
+pub mod dialer;
 pub mod docker;
 pub mod ending;
 pub mod feed;

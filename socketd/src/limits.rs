@@ -127,6 +127,19 @@ pub const STOCK_PORTS_MAX: usize = 1024;
 /// next and told twice.
 pub const STOCK_EVENTS_MAX: usize = 4096;
 
+/// How long the dialer may take to give up its power, before anything is served.
+pub const DIALER_START_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Longest sentence, in bytes, in which the dialer may say why it did not start.
+pub const DIALER_SENTENCE_BYTES_MAX: usize = 1024;
+
+/// Descriptors of the dialer. It has four at most; but before it passes one on, the kernel also holds
+/// against this how many descriptors of root's are under way between any processes of the machine.
+pub const DIALER_DESCRIPTORS_MAX: u64 = 64;
+
+/// Address space of the dialer, in bytes: this program, and nothing that grows.
+pub const DIALER_MEMORY_BYTES_MAX: u64 = 64 * 1024 * 1024;
+
 /// Between two looks at events or at a container, while somebody waits for them. The protocol tells
 /// nothing by itself, and its times are whole seconds.
 pub const STOCK_PERIOD: Duration = Duration::from_secs(1);

@@ -1,11 +1,11 @@
 //! The program `socketd`: arguments, the log, and the exit code.
 
 use std::fmt::Display;
-use std::io::IsTerminal;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use socketd::config::{CertsCommand, Cli, Command, LogFormat};
+use socketd::config::{CertsCommand, Cli, Command, Dial, LogFormat};
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
@@ -15,6 +15,7 @@ fn main() -> ExitCode {
             start_log(arguments.log_format);
             exit(socketd::serve::serve(&arguments))
         }
+        Command::Dial(arguments) => dial(&arguments),
         Command::Certs(CertsCommand::Init(arguments)) => {
             start_log(LogFormat::Text);
             exit(socketd::certs::init(&arguments))
@@ -27,6 +28,17 @@ fn exit(outcome: Result<(), impl Display>) -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// It has no log: whoever started it reads its standard error, and writes its own.
+fn dial(arguments: &Dial) -> ExitCode {
+    match socketd::dialer::dial(&arguments.address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            let _ = writeln!(std::io::stderr(), "{error}");
             ExitCode::FAILURE
         }
     }

@@ -186,17 +186,38 @@ pub fn prepare_directory(socket: &Path, identity: Identity) -> Result<(), Sandbo
 pub fn irrevocably_drop_power(identity: Identity, socket_group: Option<Gid>) -> Result<(), SandboxError> {
     let root = geteuid().is_root();
     if root {
-        // The bounding set first: lowering it takes a capability that the next step takes away.
-        for capability in caps::runtime::thread_all_supported() {
-            caps::drop(None, CapSet::Bounding, capability)?;
-        }
         let groups: Vec<Gid> = socket_group.into_iter().collect();
-        setgroups(&groups).map_err(|errno| SandboxError::Call("setgroups", errno))?;
+        empty_bounding_set(&groups)?;
         setresgid(identity.gid, identity.gid, identity.gid)
             .map_err(|errno| SandboxError::Call("setresgid", errno))?;
         setresuid(identity.uid, identity.uid, identity.uid)
             .map_err(|errno| SandboxError::Call("setresuid", errno))?;
     }
+    empty_sets()?;
+    verify(root.then_some(identity))
+}
+
+/// As root: gives up everything but the user and the group, for good. Capabilities are given up as above,
+/// the bounding set with them, and every further group.
+///
+/// # Errors
+/// The first step that fails. The process must not go on then.
+pub fn irrevocably_keep_user_alone() -> Result<(), SandboxError> {
+    empty_bounding_set(&[])?;
+    empty_sets()?;
+    verify_sets()?;
+    verify_bounding_set()
+}
+
+/// What only root may do, and must do first: lowering the bounding set takes a capability that goes next.
+fn empty_bounding_set(groups: &[Gid]) -> Result<(), SandboxError> {
+    for capability in caps::runtime::thread_all_supported() {
+        caps::drop(None, CapSet::Bounding, capability)?;
+    }
+    setgroups(groups).map_err(|errno| SandboxError::Call("setgroups", errno))
+}
+
+fn empty_sets() -> Result<(), SandboxError> {
     if caps::runtime::ambient_set_supported().is_ok() {
         caps::clear(None, CapSet::Ambient)?;
     }
@@ -204,23 +225,33 @@ pub fn irrevocably_drop_power(identity: Identity, socket_group: Option<Gid>) -> 
         caps::set(None, set, &CapsHashSet::new())?;
     }
     prctl::set_no_new_privs().map_err(|errno| SandboxError::Call("PR_SET_NO_NEW_PRIVS", errno))?;
-    prctl::set_dumpable(false).map_err(|errno| SandboxError::Call("PR_SET_DUMPABLE", errno))?;
-    verify(root.then_some(identity))
+    prctl::set_dumpable(false).map_err(|errno| SandboxError::Call("PR_SET_DUMPABLE", errno))
 }
 
-/// Reads back what the kernel says, and tries the way back to root, which must be closed.
-fn verify(became: Option<Identity>) -> Result<(), SandboxError> {
+fn verify_sets() -> Result<(), SandboxError> {
     for set in [CapSet::Effective, CapSet::Permitted, CapSet::Inheritable] {
         if !caps::read(None, set)?.is_empty() {
             return Err(SandboxError::StillThere("a capability"));
         }
     }
+    Ok(())
+}
+
+fn verify_bounding_set() -> Result<(), SandboxError> {
+    if caps::read(None, CapSet::Bounding)?.is_empty() {
+        Ok(())
+    } else {
+        Err(SandboxError::StillThere("a capability of the bounding set"))
+    }
+}
+
+/// Reads back what the kernel says, and tries the way back to root, which must be closed.
+fn verify(became: Option<Identity>) -> Result<(), SandboxError> {
+    verify_sets()?;
     let Some(identity) = became else {
         return Ok(());
     };
-    if !caps::read(None, CapSet::Bounding)?.is_empty() {
-        return Err(SandboxError::StillThere("a capability of the bounding set"));
-    }
+    verify_bounding_set()?;
     let user = getresuid().map_err(|errno| SandboxError::Call("getresuid", errno))?;
     let group = getresgid().map_err(|errno| SandboxError::Call("getresgid", errno))?;
     if [user.real, user.effective, user.saved] != [identity.uid; 3] {

@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
+use nix::unistd::geteuid;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::config::{Bridge, Listen, Serve};
+use crate::dialer::{Dialer, StartError, Started};
 use crate::ending;
 use crate::front::{self, BindError, CertificateError, Certificates, Listener, Planned};
 use crate::limits::DESCRIPTORS_MAX;
@@ -24,6 +26,8 @@ use crate::sandbox::{self, SandboxError};
 pub enum ServeError {
     /// Power could not be given up.
     Sandbox(SandboxError),
+    /// The process that connects to the bridge as root could not be started.
+    Dialer(StartError),
     /// Certificates of a listener cannot be used.
     Certificates(CertificateError),
     /// A listener could not be opened.
@@ -36,6 +40,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Sandbox(error) => error.fmt(f),
+            Self::Dialer(error) => write!(f, "cannot start the dialer: {error}"),
             Self::Certificates(error) => error.fmt(f),
             Self::Bind(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
             Self::Runtime(error) => write!(f, "cannot set up the runtime: {error}"),
@@ -51,7 +56,8 @@ impl From<SandboxError> for ServeError {
     }
 }
 
-/// Serves until SIGTERM or SIGINT. No thread and no socket exists before power is given up.
+/// Serves until SIGTERM or SIGINT. No thread exists before power is given up, and no socket but the one
+/// to the dialer.
 ///
 /// # Errors
 /// See [`ServeError`].
@@ -66,6 +72,7 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
             sandbox::prepare_directory(path, arguments.user)?;
         }
     }
+    let dialer = start_dialer(&arguments.bridge).map_err(ServeError::Dialer)?;
     let planned = plan(arguments)?;
     sandbox::irrevocably_drop_power(arguments.user, group)?;
     for certificates in planned.iter().filter_map(Planned::certificates) {
@@ -85,7 +92,9 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
                 .map_err(|error| ServeError::Bind(listen.clone(), error))?;
             listeners.push(listener);
         }
-        run(arguments, listeners).await.map_err(ServeError::Runtime)
+        run(arguments, listeners, dialer)
+            .await
+            .map_err(ServeError::Runtime)
     })
 }
 
@@ -117,8 +126,16 @@ fn runtime() -> io::Result<Runtime> {
     Builder::new_current_thread().enable_all().build()
 }
 
+/// Root alone can leave behind a process that still is root.
+fn start_dialer(bridge: &Bridge) -> Result<Option<Started>, StartError> {
+    match &bridge.stock {
+        Some(address) if geteuid().is_root() => Started::start(address).map(Some),
+        _ => Ok(None),
+    }
+}
+
 /// Exactly one of the two is given: the command line is refused otherwise.
-fn link(bridge: &Bridge) -> io::Result<Link> {
+fn link(bridge: &Bridge, dialer: Option<Started>) -> io::Result<Link> {
     match bridge {
         Bridge {
             bridge_dir: Some(dir),
@@ -126,14 +143,14 @@ fn link(bridge: &Bridge) -> io::Result<Link> {
         } => Ok(Link::new(dir)),
         Bridge {
             stock: Some(address), ..
-        } => Ok(Link::stock(address.clone())),
+        } => Ok(Link::stock(address.clone(), dialer.map(Dialer::new).transpose()?)),
         Bridge { .. } => Err(io::ErrorKind::InvalidInput.into()),
     }
 }
 
-async fn run(arguments: &Serve, listeners: Vec<Listener>) -> io::Result<()> {
+async fn run(arguments: &Serve, listeners: Vec<Listener>, dialer: Option<Started>) -> io::Result<()> {
     let (teller, ending) = ending::channel();
-    let link = Arc::new(link(&arguments.bridge)?);
+    let link = Arc::new(link(&arguments.bridge, dialer)?);
     let entry = Arc::new(Entry::new(link, ending.clone()));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;

@@ -6,6 +6,7 @@
 //! its containers, ends its processes, and complains about whatever is still there.
 
 pub mod binaries;
+pub mod cli;
 pub mod daemon;
 pub mod docker;
 pub mod droidspaces;
@@ -16,6 +17,7 @@ pub mod pair;
 pub mod rootfs;
 pub mod terminal;
 
+pub use cli::Cli;
 pub use docker::Docker;
 pub use http::{Address, Answer, Connection};
 pub use pair::Pair;

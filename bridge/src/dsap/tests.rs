@@ -468,8 +468,8 @@ fn containers_are_rendered() {
     check(network(NetworkMode::Named, "other"), (NetMode::Gateway, ""));
 }
 
-#[test]
-fn everything_about_a_container_is_rendered() {
+/// A container that has something of everything.
+fn furnished() -> Container {
     let words = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect::<Vec<_>>();
     let mount = |kind, read_only| Mount {
         kind,
@@ -478,7 +478,7 @@ fn everything_about_a_container_is_rendered() {
         read_only,
         ..Mount::default()
     };
-    let mut container = Container {
+    Container {
         id: ContainerId([0xab; 32]),
         name: "a".to_owned(),
         runtime: "other".to_owned(),
@@ -514,7 +514,12 @@ fn everything_about_a_container_is_rendered() {
             ..Spec::default()
         },
         ..Container::default()
-    };
+    }
+}
+
+#[test]
+fn everything_about_a_container_is_rendered() {
+    let container = furnished();
     let inspect = render::inspect(&container);
     assert_eq!(inspect.uuid, "ab".repeat(16));
     assert_eq!((inspect.rootfs.as_str(), inspect.image.as_str()), ("", "/r.img"));
@@ -534,10 +539,14 @@ fn everything_about_a_container_is_rendered() {
     assert_eq!(env, [("A", "b=c"), ("D", "")]);
     assert_eq!(inspect.binds.len(), 1);
     assert!(inspect.binds[0].read_only && inspect.binds[0].source == "/a");
-    // Of a container in layers the labels are its user's own.
+}
+
+#[test]
+fn labels_of_a_container_in_layers_are_its_user_s_own() {
+    let mut container = furnished();
     container.storage = String::new();
     container.spec.security = Security {
-        options: words(&["seccomp=unconfined"]),
+        options: vec!["seccomp=unconfined".to_owned()],
         ..Security::default()
     };
     let inspect = render::inspect(&container);
@@ -545,7 +554,11 @@ fn everything_about_a_container_is_rendered() {
     assert!(!inspect.switches.gpu_mode);
     container.spec.security.privileged = true;
     assert_eq!(render::inspect(&container).privileges.0, 255);
-    // Every record can be put into bytes, whatever it holds.
+}
+
+#[test]
+fn every_record_can_be_put_into_bytes() {
+    let mut container = furnished();
     container.spec.process.env = vec!["X=y".repeat(5000); 40];
     let frame = Response::Container(Box::new(render::inspect(&container)))
         .to_frame()

@@ -22,7 +22,9 @@ mod error;
 #[cfg(test)]
 pub(crate) mod fake;
 pub mod native;
+mod processes;
 mod registry;
+mod stats;
 
 pub use change::{Also, Change, Condition, Found, PastEvent, Started};
 pub use error::RuntimeError;
@@ -230,6 +232,15 @@ pub trait Runtime: Send + Sync {
     /// [`RuntimeError::NotRunning`].
     fn resize(&self, _id: &ContainerId, _rows: u16, _columns: u16) -> Result<(), RuntimeError> {
         Err(unsupported("terminals"))
+    }
+
+    /// Whether a further process can be as it is asked to be. Asked when it is prepared, so that the client
+    /// learns of it before it takes its connection over.
+    ///
+    /// # Errors
+    /// [`RuntimeError::InvalidSpec`], [`RuntimeError::Unsupported`].
+    fn check_exec(&self, _spec: &ExecSpec) -> Result<(), RuntimeError> {
+        Ok(())
     }
 
     /// Starts a further process in a container that runs; its end is told as a [`Change`].

@@ -173,6 +173,7 @@ impl Supervisor {
                 "No exec command specified",
             ));
         }
+        self.of_runtime(&id, |runtime| runtime.check_exec(&create.spec))?;
         let (exec, event) = self.prepare(&container, create.spec)?;
         let recorded = self.ledger.record(vec![event], || {});
         if let Err(refusal) = recorded {

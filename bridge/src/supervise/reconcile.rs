@@ -16,6 +16,9 @@ use super::{BeginError, Errand, Supervisor, events, restart, verdict};
 use crate::clock;
 use crate::runtime::{Change, Condition, Found};
 
+/// How far the clocks by which a runtime tells a start and an end may lie apart.
+const CLOCK_TOLERANCE_NS: u64 = 1_000_000_000;
+
 impl Supervisor {
     /// Fills the inventory and records the differences. Says which containers are to be started.
     pub(super) fn reconcile(&self, past: Past, changes: &Sender<Change>) -> Result<Vec<Errand>, BeginError> {
@@ -135,23 +138,7 @@ pub(super) fn settle(
             started_at,
             frozen,
         } => {
-            if !(before.running && before.started_at == started_at) {
-                if before.running {
-                    lost(&mut container, told);
-                }
-                told.extend(events::started(&container, started_at, pid, None));
-            }
-            let same_run = before.running && before.started_at == started_at;
-            if frozen != (same_run && before.paused) {
-                let action = if frozen { Action::Pause } else { Action::Unpause };
-                told.push(events::found_later(events::of(&container, action, clock::now())));
-            }
-            container.state.health = verdict::at_start(&container.spec);
-            let state = &mut container.state;
-            state.status = if frozen { Status::Paused } else { Status::Running };
-            state.pid = pid;
-            state.started_at = started_at;
-            state.exit = None;
+            settle_run(&mut container, before, (pid, started_at, frozen), told);
         }
         Condition::Exited {
             exit,
@@ -162,6 +149,31 @@ pub(super) fn settle(
         }
     }
     (container, before.stopped_by_hand)
+}
+
+fn settle_run(
+    container: &mut Container,
+    before: &ContainerPast,
+    (pid, started_at, frozen): (u32, Time, bool),
+    told: &mut Vec<Event>,
+) {
+    if !(before.running && before.started_at == started_at) {
+        if before.running {
+            lost(container, told);
+        }
+        told.extend(events::started(container, started_at, pid, None));
+    }
+    let same_run = before.running && before.started_at == started_at;
+    if frozen != (same_run && before.paused) {
+        let action = if frozen { Action::Pause } else { Action::Unpause };
+        told.push(events::found_later(events::of(container, action, clock::now())));
+    }
+    container.state.health = verdict::at_start(&container.spec);
+    let state = &mut container.state;
+    state.status = if frozen { Status::Paused } else { Status::Running };
+    state.pid = pid;
+    state.started_at = started_at;
+    state.exit = None;
 }
 
 fn settle_end(
@@ -179,7 +191,7 @@ fn settle_end(
         };
         return ended(container, before.exit.clone().unwrap_or(exit), known);
     }
-    if same_run && finished_at < before.started_at {
+    if same_run && finished_at.0.saturating_add(CLOCK_TOLERANCE_NS) < before.started_at.0 {
         // What is kept is the end of an earlier run.
         return lost(container, told);
     }

@@ -62,3 +62,25 @@ pub fn set_size(terminal: &OwnedFd, rows: u16, columns: u16) -> io::Result<()> {
     // SAFETY: the descriptor is open while `terminal` lives; TIOCSWINSZ reads one winsize.
     done(unsafe { libc::ioctl(terminal.as_raw_fd(), libc::TIOCSWINSZ, std::ptr::from_ref(&size)) })
 }
+
+/// The size of a terminal, rows and columns.
+///
+/// # Errors
+/// `ENOTTY` when it is none.
+pub fn size(terminal: &OwnedFd) -> io::Result<(u16, u16)> {
+    let mut size = libc::winsize {
+        ws_row: 0,
+        ws_col: 0,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    // SAFETY: the descriptor is open while `terminal` lives; TIOCGWINSZ writes one winsize, which `size` is.
+    done(unsafe {
+        libc::ioctl(
+            terminal.as_raw_fd(),
+            libc::TIOCGWINSZ,
+            std::ptr::from_mut(&mut size),
+        )
+    })?;
+    Ok((size.ws_row, size.ws_col))
+}

@@ -87,7 +87,12 @@ fn health_text(state: &State) -> &'static str {
 }
 
 fn write_ended(word: &str, state: &State, now: Time, out: &mut impl Write) -> Time {
-    let _ = write!(out, "{word} ({}) ", exit_code(state));
+    let _ = write!(out, "{word} ({})", exit_code(state));
+    if state.finished_at.is_never() {
+        // Nobody knows since when.
+        return Time(u64::MAX);
+    }
+    put(out, " ");
     let valid_until = write_since(state.finished_at, now, out);
     put(out, " ago");
     valid_until
@@ -247,7 +252,15 @@ mod tests {
             "Restarting (1) 3 minutes ago",
         );
         check(&state(Status::Exited, ended(137)), "Exited (137) 3 minutes ago");
-        check(&state(Status::Exited, unknown), "Exited (255) 3 minutes ago");
+        check(
+            &state(Status::Exited, unknown.clone()),
+            "Exited (255) 3 minutes ago",
+        );
+        let long_ago = State {
+            finished_at: Time::NEVER,
+            ..state(Status::Exited, unknown)
+        };
+        check(&long_ago, "Exited (255)");
         check(&state(Status::Removing, ended(0)), "Removal In Progress");
         check(&state(Status::Dead, ended(0)), "Dead");
     }

@@ -35,6 +35,8 @@ pub enum LinkError {
     Unanswered,
     /// The bridge speaks version 1, and does not admit this process.
     Forbidden,
+    /// The process that connected to the bridge for us has ended.
+    Undialled,
     /// The bridge will not, and says why.
     Refused(Arc<Refusal>),
 }
@@ -59,6 +61,10 @@ impl fmt::Display for LinkError {
                 "the bridge does not admit socketd: only root and members of the group {} may ask it, from its \
                  own PID namespace",
                 wire::v1::GROUP
+            ),
+            Self::Undialled => f.write_str(
+                "the process that connects to the bridge as root has ended, and socketd may not start it again: \
+                 restart socketd",
             ),
             Self::Refused(refusal) => refusal.fmt(f),
         }

@@ -37,6 +37,7 @@ pub use inside::{ExecStreams, OpenedLog};
 pub use upload::{Appetite, Upload, UploadError};
 pub use v1::{AddressError, StockAddress};
 
+use crate::dialer::Dialer;
 use crate::limits::{ACT_TIME_MAX, ASK_TIME_MAX, LONG_CALLS_MAX};
 use pool::{Place, Pool};
 use v1::Stock;
@@ -111,10 +112,11 @@ impl Link {
         }
     }
 
-    /// A link to a bridge that speaks version 1. Connects to nothing yet.
+    /// A link to a bridge that speaks version 1, to which the dialer connects where there is one. Connects
+    /// to nothing yet.
     #[must_use]
-    pub fn stock(address: StockAddress) -> Self {
-        let bridge = Arc::new(Stock::new(address));
+    pub fn stock(address: StockAddress, dialer: Option<Dialer>) -> Self {
+        let bridge = Arc::new(Stock::new(address, dialer));
         Self {
             watch: Pool::new(Place::Stock(Arc::clone(&bridge))),
             control: Pool::new(Place::Stock(bridge)),

@@ -68,7 +68,8 @@ pub(super) fn failed(error: &LinkError, act: Act<'_>) -> ApiError {
         | LinkError::Lost
         | LinkError::Crowded
         | LinkError::Unanswered
-        | LinkError::Forbidden => 503,
+        | LinkError::Forbidden
+        | LinkError::Undialled => 503,
         LinkError::Late => 504,
         LinkError::TooLong(_) => 400,
         LinkError::Garbage(_) | LinkError::Foreign(_) | LinkError::Unexpected { .. } | LinkError::Endless => {
@@ -77,7 +78,9 @@ pub(super) fn failed(error: &LinkError, act: Act<'_>) -> ApiError {
     };
     match error {
         // The link tells of the bridge's going and coming once; a busy client must not repeat it.
-        LinkError::Down(_) => tracing::debug!(%error, status, "no answer from the bridge"),
+        LinkError::Down(_) | LinkError::Undialled => {
+            tracing::debug!(%error, status, "no answer from the bridge")
+        }
         _ => tracing::warn!(%error, status, "no answer from the bridge"),
     }
     ApiError::new(status, error.to_string())

@@ -36,9 +36,16 @@ pub(crate) struct Program {
 
 impl Program {
     pub(crate) fn start(arguments: &[&str]) -> Self {
-        let mut child = Command::new(env!("CARGO_BIN_EXE_socketd"))
+        let mut command = Command::new(env!("CARGO_BIN_EXE_socketd"));
+        command
             .args(["serve", "--bridge-dir", "/nonexistent", "--log-format", "json"])
-            .args(arguments)
+            .args(arguments);
+        Self::run(command)
+    }
+
+    /// Whatever command becomes it.
+    pub(crate) fn run(mut command: Command) -> Self {
+        let mut child = command
             .env_remove("SOCKETD_LOG")
             .stderr(Stdio::piped())
             .spawn()
@@ -80,14 +87,21 @@ impl Drop for Program {
     }
 }
 
-fn unix_url(path: &Path) -> String {
+pub(crate) fn unix_url(path: &Path) -> String {
     format!("unix://{}", path.display())
 }
 
 fn ping(stream: &mut (impl Read + Write)) -> String {
-    stream
-        .write_all(b"GET /_ping HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
-        .unwrap();
+    fetch(stream, "/_ping")
+}
+
+/// The whole answer, its head included.
+pub(crate) fn fetch(stream: &mut (impl Read + Write), path: &str) -> String {
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n"
+    )
+    .unwrap();
     let mut reply = String::new();
     stream.read_to_string(&mut reply).unwrap();
     reply

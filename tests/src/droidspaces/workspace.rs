@@ -117,7 +117,9 @@ impl Workspace {
         let rootfs = self.rootfs().path();
         for number in 0..count {
             let draft = self.container(&format!("{prefix}{number}")).rootfs_at(rootfs);
-            draft.set("uuid", &format!("{number:032x}")).write();
+            // The command looks for UUIDs on the whole machine.
+            let uuid = format!("{:016x}{number:016x}", std::process::id());
+            draft.set("uuid", &uuid).write();
         }
     }
 

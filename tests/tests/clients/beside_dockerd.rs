@@ -14,10 +14,8 @@ use std::fmt::Write as _;
 use std::io::{self, Write as _};
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use harness::Pair;
+use harness::{Cli, Pair};
 use serde_json::Value;
-
-use crate::docker_cli::Cli;
 
 /// What a dockerd 20.10.24 said.
 const STORED: &str = include_str!("dockerd_events.txt");

@@ -5,9 +5,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use harness::{Pair, Terminal, pace};
-
-use crate::docker_cli::Cli;
+use harness::{Cli, Pair, Terminal, pace};
 
 const LIMIT: Duration = Duration::from_secs(20);
 

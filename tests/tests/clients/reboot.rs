@@ -4,11 +4,9 @@ use std::fs;
 use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use harness::{Pair, pace};
+use harness::{Cli, Pair, pace};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-
-use crate::docker_cli::Cli;
 
 /// Time for what was killed to be gone.
 const GONE_LIMIT: Duration = Duration::from_secs(10);

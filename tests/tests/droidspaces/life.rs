@@ -1,7 +1,8 @@
 //! The lives of containers: led by clients, by the runtime's own command, and by themselves.
 
 use std::fs;
-use std::time::{Duration, Instant};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
 
 use harness::droidspaces::Event;
 use harness::pace;
@@ -334,4 +335,90 @@ fn as_linux_4_14() {
 #[test]
 fn as_linux_3_10() {
     check_kernel(313);
+}
+
+#[test]
+fn a_slow_one_keeps_no_other_waiting() {
+    let phone = Phone::new(|workspace| {
+        let draft = workspace.container("deaf");
+        draft
+            .rootfs(|rootfs| rootfs.init("trap '' TERM\nwhile :; do sleep 1000; done"))
+            .write();
+        obedient(workspace, "quick", 0);
+    });
+    let docker = phone.docker();
+    docker.post("/containers/deaf/start").expect(204);
+    let begin = Instant::now();
+    let slow = std::thread::spawn({
+        let docker = docker.clone();
+        move || docker.post("/containers/deaf/stop?t=6").expect(204)
+    });
+    pace::until("the command stops it", LIMIT, || {
+        phone.sidecar("deaf", "lock").exists().then_some(())
+    });
+    docker.post("/containers/quick/start").expect(204);
+    kill(Pid::from_raw(phone.pid("quick").unwrap()), Signal::SIGKILL).unwrap();
+    phone.until("quick", "exited");
+    docker.post("/containers/quick/start").expect(204);
+    docker.post("/containers/quick/stop").expect(204);
+    // It runs still, and is told so at once.
+    docker.post("/containers/deaf/start").expect(304);
+    assert!(!slow.is_finished(), "all that took {:?}", begin.elapsed());
+    slow.join().unwrap();
+}
+
+/// Every file below a folder, with what is in it and when it was last written.
+fn all_files(folder: &Path, found: &mut Vec<(PathBuf, Vec<u8>, SystemTime)>) {
+    for entry in fs::read_dir(folder).unwrap().flatten() {
+        let (path, about) = (entry.path(), entry.metadata().unwrap());
+        if about.is_dir() {
+            all_files(&path, found);
+        } else if about.is_file() {
+            let bytes = fs::read(&path).unwrap();
+            found.push((path, bytes, about.modified().unwrap()));
+        }
+    }
+}
+
+#[test]
+fn looking_writes_nothing() {
+    let before = std::cell::RefCell::new(Vec::new());
+    let phone = Phone::new(|workspace| {
+        obedient(workspace, "web", 0);
+        workspace
+            .container("other")
+            .set("net_mode", "nat")
+            .rootfs_at(workspace.rootfs().path())
+            .write();
+        // What Droidspaces itself would mend or remove when it looks.
+        workspace.write_sidecar("web", "pid", "4194304");
+        workspace.write_sidecar("other", "pid", "1");
+        workspace.append_event(&Event::now("start", "0123456789abcdef0123456789abcdef", "gone"));
+        all_files(workspace.root(), &mut before.borrow_mut());
+    });
+    let docker = phone.docker();
+    for path in [
+        "/containers/json?all=1&size=1",
+        "/containers/web/json",
+        "/containers/other/logs?stdout=1",
+        "/images/json",
+        "/networks",
+        "/info",
+        "/system/df",
+        "/events?since=0&until=1",
+    ] {
+        docker.get(path).expect(200);
+    }
+    let mut after = Vec::new();
+    all_files(phone.root(), &mut after);
+    let (mut before, mut after) = (before.into_inner(), after);
+    before.sort();
+    after.sort();
+    let changed: Vec<_> = before
+        .iter()
+        .zip(&after)
+        .filter(|(a, b)| a != b)
+        .map(|(a, _)| &a.0)
+        .collect();
+    assert!(changed.is_empty() && before.len() == after.len(), "{changed:?}");
 }

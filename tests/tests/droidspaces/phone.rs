@@ -2,11 +2,12 @@
 
 use std::fs;
 use std::ops::Deref;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::droidspaces::Workspace;
-use harness::{Docker, Pair, pace, pair};
+use harness::{Cli, Docker, Pair, pace, pair};
 use serde_json::Value;
 
 /// Longer than anything here takes.
@@ -68,6 +69,17 @@ impl Phone {
         self.pair.as_ref().unwrap().docker()
     }
 
+    /// The real command.
+    pub(crate) fn cli(&self) -> Cli {
+        Cli::of(self.pair.as_ref().unwrap())
+    }
+
+    /// The list of all.
+    pub(crate) fn list(&self) -> Vec<Value> {
+        let list = self.docker().get("/containers/json?all=1").expect(200).json();
+        list.as_array().unwrap().clone()
+    }
+
     /// The state of a container, by the name that a path has it.
     pub(crate) fn state(&self, reference: &str) -> Value {
         self.docker().inspect(reference)["State"].clone()
@@ -83,13 +95,33 @@ impl Phone {
         })
     }
 
-    /// What happened so far to this container, as `action` or `die 3`.
-    pub(crate) fn acts(&self, name: &str) -> Vec<String> {
+    /// Waits until the bridge has seen every change of the workspace up to now: changes are told to it in
+    /// their order, and this makes one more, of a container called `fence`.
+    #[track_caller]
+    pub(crate) fn fence(&self) {
+        static NUMBER: AtomicU64 = AtomicU64::new(1 << 20);
+        let number = NUMBER.fetch_add(1, Ordering::Relaxed);
+        let fence = self.container("fence").rootfs_at(Path::new("/nowhere"));
+        fence.set("memory_limit", &number.to_string()).write();
+        pace::until("the bridge sees the workspace", LIMIT, || {
+            let answer = self.docker().get("/containers/fence/json");
+            let seen = answer.status == 200 && answer.json()["HostConfig"]["Memory"] == number;
+            seen.then_some(())
+        });
+    }
+
+    /// What happened to containers since this moment.
+    pub(crate) fn past(&self, since: &str) -> Vec<Value> {
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap();
         let until = format!("{}.{:09}", now.as_secs(), now.subsec_nanos());
         let filter = "filters=%7B%22type%22:[%22container%22]%7D";
-        let events = self.docker().events(&format!("since=0&until={until}&{filter}"));
-        events
+        self.docker()
+            .events(&format!("since={since}&until={until}&{filter}"))
+    }
+
+    /// What happened so far to this container, as `action` or `die 3`.
+    pub(crate) fn acts(&self, name: &str) -> Vec<String> {
+        self.past("0")
             .iter()
             .filter(|event| event["Actor"]["Attributes"]["name"] == name)
             .map(|event| {
@@ -139,4 +171,13 @@ pub(crate) fn obedient(workspace: &Workspace, name: &str, exit: u8) {
     let script = format!("trap 'exit {exit}' TERM\necho up\nwhile :; do sleep 1000 & wait; done");
     let draft = workspace.container(name);
     draft.rootfs(|rootfs| rootfs.init(&script)).write();
+}
+
+/// Waits until an init that says `up` when it listens has said so: before, it is deaf.
+#[track_caller]
+pub(crate) fn listens(workspace: &Workspace, name: &str) {
+    let what = format!("{name} listens");
+    pace::until(&what, LIMIT, || {
+        workspace.log(name, "console").contains("up").then_some(())
+    });
 }

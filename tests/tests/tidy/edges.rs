@@ -73,6 +73,7 @@ const TABLE: &[Allowed] = &[
             "nix",
             "rustix",
             "jiff",
+            "seccompiler",
             "regex-lite",
             "percent-encoding",
             "sha2",

@@ -1,187 +1,237 @@
-//! The runtime's own command: what starts and stops containers, and keeps its books about it.
+//! The argument vector by which the runtime is asked for a further process.
+//!
+//! The runtime's own command has no option for a working directory or for variables, and gives a command
+//! of one word with a space in it to a shell. So a command is wrapped where one of these is asked, and
+//! nowhere else: it is executed with exactly the argument vector that was asked for, and no word of it is
+//! ever read by a shell.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom};
-use std::os::fd::AsRawFd;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
-use std::os::unix::process::CommandExt;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command as Process, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::thread;
-use std::time::Duration;
+use wire::ExecSpec;
 
-use nix::libc;
+use crate::runtime::RuntimeError;
 
-use super::limits::{OUTPUT_BYTES_MAX, WORDS_BYTES_MAX};
-use crate::sys::pidfd;
+/// What wraps a command that needs a working directory, which is `$0`.
+const IN_DIRECTORY: &str = "cd -- \"$0\" && exec \"$@\"";
+/// What wraps a command that needs variables: `env`, wherever the container has it.
+const WITH_VARIABLES: &str = "exec env \"$@\"";
+/// What wraps one whose first word would be taken for something else; `$0` is a name for messages.
+const AS_IT_IS: &str = "exec \"$@\"";
 
-/// Where the command's own children find their programs, on Android and elsewhere.
-pub(super) const PATH: &str = "/system/bin:/system/xbin:/product/bin:/system_ext/bin:/odm/bin:/vendor/bin:\
-                    /usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
-
-/// Has the command do what is asked itself, and not its daemon.
-pub(super) const DIRECT: &str = "DS_NO_PROXY";
-
-/// The command.
-#[derive(Debug)]
-pub(super) struct Command {
-    path: PathBuf,
-    /// Where its output lies while it runs.
-    folder: PathBuf,
-    number: AtomicU64,
-}
-
-/// A command that runs.
-#[derive(Debug)]
-pub(super) struct Running {
-    child: Child,
-    output: File,
-    ticks: u64,
-}
-
-/// What became of a command.
-#[derive(Debug)]
-pub(super) enum Outcome {
-    /// It ended with this code, and said this.
-    Ended(Option<i32>, String),
-    /// It goes on.
-    Late,
-}
-
-impl Command {
-    pub(super) fn new(path: PathBuf, folder: &Path) -> Self {
-        Self {
-            path,
-            folder: folder.to_owned(),
-            number: AtomicU64::new(0),
+/// What the runtime's command is called with, less its own name.
+///
+/// # Errors
+/// [`RuntimeError::Unsupported`] for what it cannot be asked for, [`RuntimeError::InvalidSpec`] for what
+/// would mean something else to it.
+pub(super) fn arguments(name: &str, spec: &ExecSpec) -> Result<Vec<String>, RuntimeError> {
+    if spec.privileged {
+        return Err(RuntimeError::Unsupported(
+            "this runtime has no privileged further processes".to_owned(),
+        ));
+    }
+    let invalid = |sentence: String| Err(RuntimeError::InvalidSpec(sentence));
+    let texts = spec.arguments.iter().chain(&spec.env);
+    if texts
+        .chain([&spec.working_dir, &spec.user])
+        .any(|text| text.contains('\0'))
+    {
+        return invalid("a further process was asked for with a text that holds a NUL".to_owned());
+    }
+    let mut asked = vec![format!("--name={name}"), "run".to_owned()];
+    match spec.user.as_str() {
+        "" => {}
+        group if group.contains(':') => {
+            return Err(RuntimeError::Unsupported(format!(
+                "this runtime takes a user alone, not '{group}'"
+            )));
         }
+        option if option.starts_with('-') => return invalid(format!("no such user: '{option}'")),
+        user => asked.extend(["-u".to_owned(), user.to_owned()]),
     }
-
-    /// Opens the program: a regular file that belongs to root and that nobody else may write.
-    pub(super) fn open(&self) -> io::Result<File> {
-        let program = OpenOptions::new()
-            .read(true)
-            .custom_flags(libc::O_NONBLOCK)
-            .open(&self.path)?;
-        let about = program.metadata()?;
-        if !about.is_file() || about.uid() != 0 || about.mode() & 0o022 != 0 {
-            let sentence = format!(
-                "{} must be a file of root's that nobody else may write",
-                self.path.display()
-            );
-            return Err(io::Error::new(io::ErrorKind::PermissionDenied, sentence));
+    let command = command(spec)?;
+    match command.first() {
+        None => return invalid("no command".to_owned()),
+        Some(word) if word.is_empty() => return invalid("the command is empty".to_owned()),
+        // The runtime would read it as an option of its own.
+        Some(word) if word.starts_with('-') => {
+            return Err(RuntimeError::Unsupported(format!(
+                "this runtime has no commands that begin with a dash: '{word}'"
+            )));
         }
-        Ok(program)
+        Some(_) => asked.extend(command),
     }
+    Ok(asked)
+}
 
-    /// Starts it: this very program, with a clean environment, in a group of its own so that no signal
-    /// meant for us reaches it.
-    pub(super) fn start(&self, arguments: &[&str]) -> io::Result<Running> {
-        let program = self.open()?;
-        // Not a pipe: what it leaves running would hold its end open.
-        let output = self.scratch()?;
-        let child = Process::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
-            .arg0(&self.path)
-            .args(arguments)
-            .env_clear()
-            .env(DIRECT, "1")
-            .env("PATH", PATH)
-            .current_dir("/")
-            .process_group(0)
-            .stdin(Stdio::null())
-            .stdout(output.try_clone()?)
-            .stderr(output.try_clone()?)
-            .spawn()?;
-        let ticks = pidfd::start_ticks(child.id()).unwrap_or(0);
-        Ok(Running { child, output, ticks })
+fn command(spec: &ExecSpec) -> Result<Vec<String>, RuntimeError> {
+    // As for a first process: what has no value is left out.
+    let variables: Vec<&String> = spec.env.iter().filter(|variable| is_variable(variable)).collect();
+    let Some(first) = spec.arguments.first() else {
+        return Ok(Vec::new());
+    };
+    let shell = ["/bin/sh", "-c"].map(str::to_owned);
+    let mut wrapped = Vec::new();
+    if !variables.is_empty() {
+        wrapped.extend(shell.clone());
+        wrapped.extend([WITH_VARIABLES.to_owned(), "sh".to_owned()]);
+        wrapped.extend(variables.iter().map(|variable| (*variable).clone()));
     }
+    if !spec.working_dir.is_empty() {
+        if !spec.working_dir.starts_with('/') {
+            return Err(RuntimeError::InvalidSpec(format!(
+                "the working directory '{}' is invalid, it needs to be an absolute path",
+                spec.working_dir
+            )));
+        }
+        wrapped.extend(shell);
+        wrapped.extend([IN_DIRECTORY.to_owned(), spec.working_dir.clone()]);
+    } else if would_be_read_otherwise(first, spec.arguments.len(), !variables.is_empty()) {
+        wrapped.extend(shell);
+        wrapped.extend([AS_IT_IS.to_owned(), "sh".to_owned()]);
+    }
+    wrapped.extend(spec.arguments.iter().cloned());
+    Ok(wrapped)
+}
 
-    fn scratch(&self) -> io::Result<File> {
-        let number = self.number.fetch_add(1, Ordering::Relaxed);
-        let path = self.folder.join(format!("output-{number}"));
-        let mut options = OpenOptions::new();
-        options
-            .read(true)
-            .append(true)
-            .create(true)
-            .truncate(false)
-            .mode(0o600);
-        let file = options.open(&path)?;
-        std::fs::remove_file(&path)?;
-        Ok(file)
+/// By `env` as one more variable, or by the runtime as a line for a shell.
+fn would_be_read_otherwise(first: &str, words: usize, after_variables: bool) -> bool {
+    if after_variables {
+        first.contains('=') || first.starts_with('-')
+    } else {
+        words == 1 && first.contains(' ')
     }
 }
 
-impl Running {
-    /// Waits for it so long. One that takes longer goes on, and is waited for by a thread of its own.
-    pub(super) fn wait(mut self, longest: Duration) -> Outcome {
-        pidfd::await_end(self.child.id(), self.ticks, longest);
-        match self.child.try_wait() {
-            Ok(Some(status)) => Outcome::Ended(code(status), self.words()),
-            Ok(None) | Err(_) => {
-                let reap = thread::Builder::new().name("command".to_owned());
-                let _ = reap.spawn(move || drop(self.child.wait()));
-                Outcome::Late
-            }
-        }
-    }
-
-    /// What it said last, on one line, without colours.
-    fn words(&mut self) -> String {
-        let mut bytes = Vec::new();
-        let read = self.output.seek(SeekFrom::Start(0));
-        let _ = read.and_then(|_| (&mut self.output).take(OUTPUT_BYTES_MAX).read_to_end(&mut bytes));
-        words(&String::from_utf8_lossy(&bytes))
-    }
-}
-
-fn code(status: ExitStatus) -> Option<i32> {
-    status.code()
-}
-
-/// The end of a text, on one line, without what only a terminal understands.
-fn words(text: &str) -> String {
-    let mut plain = String::new();
-    let mut letters = text.chars();
-    while let Some(letter) = letters.next() {
-        if letter == '\u{1b}' {
-            // ESC [ ... letter
-            if letters.next() == Some('[') {
-                letters.by_ref().find(|letter| ('@'..='~').contains(letter));
-            }
-        } else if letter.is_control() {
-            plain.push(' ');
-        } else {
-            plain.push(letter);
-        }
-    }
-    let joined = plain.split_whitespace().collect::<Vec<_>>().join(" ");
-    let from = joined.len().saturating_sub(WORDS_BYTES_MAX);
-    let from = (from..=joined.len())
-        .find(|&at| joined.is_char_boundary(at))
-        .unwrap_or(0);
-    joined.get(from..).unwrap_or_default().to_owned()
+/// One that begins with a dash would be an option of `env`.
+fn is_variable(text: &str) -> bool {
+    text.find('=').is_some_and(|at| at > 0) && !text.starts_with('-')
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn words_are_for_people() {
-        for (text, expected) in [
-            ("", ""),
-            (
-                "\u{1b}[31merror\u{1b}[0m: no\n  rootfs\t here\n",
-                "error: no rootfs here",
-            ),
-            ("\u{1b}x\u{1b}", ""),
-            ("a\u{7}b", "a b"),
-        ] {
-            assert_eq!(words(text), expected, "{text:?}");
+    fn spec(arguments: &[&str], env: &[&str], working_dir: &str, user: &str) -> ExecSpec {
+        let texts = |texts: &[&str]| texts.iter().map(|&text| text.to_owned()).collect();
+        ExecSpec {
+            arguments: texts(arguments),
+            env: texts(env),
+            working_dir: working_dir.to_owned(),
+            user: user.to_owned(),
+            ..ExecSpec::default()
         }
-        let long = "ä".repeat(WORDS_BYTES_MAX);
-        assert!(words(&long).len() <= WORDS_BYTES_MAX);
+    }
+
+    #[test]
+    fn commands() {
+        fn check(spec: &ExecSpec, expected: &[&str]) {
+            let found = arguments("a b", spec).expect("it can be asked for");
+            assert_eq!(found[..2], ["--name=a b", "run"]);
+            assert_eq!(found[2..], *expected);
+        }
+        check(&spec(&["ls"], &[], "", ""), &["ls"]);
+        check(
+            &spec(&["ls", "-l", "a b", ""], &[], "", ""),
+            &["ls", "-l", "a b", ""],
+        );
+        check(&spec(&["ls"], &[], "", "ana"), &["-u", "ana", "ls"]);
+        check(
+            &spec(&["a b"], &[], "", ""),
+            &["/bin/sh", "-c", AS_IT_IS, "sh", "a b"],
+        );
+        check(&spec(&["a b", "c"], &[], "", ""), &["a b", "c"]);
+        check(&spec(&["a=b"], &[], "", ""), &["a=b"]);
+        check(
+            &spec(&["ls"], &["A=b c", "D="], "", ""),
+            &["/bin/sh", "-c", WITH_VARIABLES, "sh", "A=b c", "D=", "ls"],
+        );
+        check(&spec(&["ls"], &["A", "=b", "-i=c", ""], "", ""), &["ls"]);
+        check(
+            &spec(&["a b"], &["A=b"], "", ""),
+            &["/bin/sh", "-c", WITH_VARIABLES, "sh", "A=b", "a b"],
+        );
+        check(
+            &spec(&["x=y"], &["A=b"], "", ""),
+            &[
+                "/bin/sh",
+                "-c",
+                WITH_VARIABLES,
+                "sh",
+                "A=b",
+                "/bin/sh",
+                "-c",
+                AS_IT_IS,
+                "sh",
+                "x=y",
+            ],
+        );
+        check(
+            &spec(&["ls", "$HOME"], &[], "/a b", ""),
+            &["/bin/sh", "-c", IN_DIRECTORY, "/a b", "ls", "$HOME"],
+        );
+        check(
+            &spec(&["x=y"], &["A=b"], "/d", "ana"),
+            &[
+                "-u",
+                "ana",
+                "/bin/sh",
+                "-c",
+                WITH_VARIABLES,
+                "sh",
+                "A=b",
+                "/bin/sh",
+                "-c",
+                IN_DIRECTORY,
+                "/d",
+                "x=y",
+            ],
+        );
+    }
+
+    #[test]
+    fn what_cannot_be_asked_for() {
+        fn check(spec: &ExecSpec, is_invalid: bool) {
+            let refused = arguments("a", spec).expect_err("it cannot be asked for");
+            assert_eq!(
+                matches!(refused, RuntimeError::InvalidSpec(_)),
+                is_invalid,
+                "{spec:?}"
+            );
+            assert_eq!(
+                matches!(refused, RuntimeError::Unsupported(_)),
+                !is_invalid,
+                "{spec:?}"
+            );
+        }
+        check(&spec(&[], &[], "", ""), true);
+        check(&spec(&[], &["A=b"], "/", ""), true);
+        check(&spec(&[""], &[], "", ""), true);
+        check(&spec(&["ls"], &[], "relative", ""), true);
+        check(&spec(&["ls"], &[], "", "-x"), true);
+        check(&spec(&["l\0s"], &[], "", ""), true);
+        check(&spec(&["ls"], &["A=\0"], "", ""), true);
+        check(&spec(&["ls"], &[], "", "ana:wheel"), false);
+        check(&spec(&["-ls"], &[], "", ""), false);
+        let privileged = ExecSpec {
+            privileged: true,
+            ..spec(&["ls"], &[], "", "")
+        };
+        check(&privileged, false);
+    }
+
+    #[test]
+    fn a_shell_reads_no_word_of_it() {
+        let directory = std::env::temp_dir();
+        let words = ["printf", "%s|", "a b", "$HOME", "`id`", "'", "\"", "*", "-n", ""];
+        let asked = spec(
+            &words,
+            &["X=$(id) y"],
+            directory.to_str().expect("it is text"),
+            "",
+        );
+        let found = arguments("c", &asked).expect("it can be asked for");
+        let output = std::process::Command::new(&found[2])
+            .args(&found[3..])
+            .output()
+            .expect("it runs");
+        assert_eq!(output.stdout, b"a b|$HOME|`id`|'|\"|*|-n||");
     }
 }

@@ -7,6 +7,7 @@ use wire::container::Exit;
 use wire::{Container, ContainerId, ImageId, Time};
 
 use super::NAME;
+use super::chain::Chain;
 use super::config::{Config, safe_name};
 use super::limits::BOOT_MAX;
 use super::living::Run;
@@ -57,8 +58,12 @@ pub(super) struct Ending {
     pub(super) locked: bool,
     /// When it ended.
     pub(super) at: Time,
-    /// When it is told, whatever is known by then.
+    /// Who has to notice it before the monitor can.
+    pub(super) chain: Chain,
+    /// When it is told, whatever is known by then, unless the monitor cannot know yet.
     pub(super) deadline: Instant,
+    /// When it is told in any case.
+    pub(super) last: Instant,
 }
 
 /// The end before, for as long as the next start may be its second half.

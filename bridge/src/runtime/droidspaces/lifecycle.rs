@@ -8,7 +8,7 @@ use nix::libc;
 use wire::ContainerId;
 
 use super::DroidspacesRuntime;
-use super::command::Outcome;
+use super::cli::Outcome;
 use super::entry::Entry;
 use super::limits::{COMMAND_MARGIN, OWN_PATIENCE};
 use crate::limits::KILL_TIMEOUT;

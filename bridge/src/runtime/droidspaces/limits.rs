@@ -23,14 +23,17 @@ pub(super) const UNKNOWN_KEYS_MAX: usize = 64;
 /// within 50 milliseconds.
 pub(super) const SETTLE_MAX: Duration = Duration::from_millis(40);
 
+/// How long an end waits on a machine that is so busy that the monitor has not even been woken.
+pub(super) const NOTICED_MAX: Duration = Duration::from_secs(1);
+
 /// How often the reason is looked for meanwhile.
 pub(super) const SETTLE_TICK: Duration = Duration::from_millis(4);
 
 /// How long a container may take from its pidfile to its mark. The runtime gives it five seconds.
 pub(super) const BOOT_MAX: Duration = Duration::from_secs(6);
 
-/// How often the mark is looked for meanwhile.
-pub(super) const BOOT_TICK: Duration = Duration::from_millis(10);
+/// How often the mark is looked for meanwhile. A run that is shorter goes unnoticed.
+pub(super) const BOOT_TICK: Duration = Duration::from_millis(4);
 
 /// A start so long after an end that nobody gave a reason for is one of its own, not the same container
 /// starting again from within. The runtime gives a boot five seconds.
@@ -38,6 +41,9 @@ pub(super) const REBOOT_MAX: Duration = Duration::from_secs(10);
 
 /// How often runs are looked after on a kernel that tells of no process's end: once a minute at most.
 pub(super) const LOOK_AFTER: Duration = Duration::from_secs(60);
+
+/// How often sizes are told of while many root file systems are measured.
+pub(super) const MEASURES_TOLD: Duration = Duration::from_secs(2);
 
 /// How long the runtime's own command waits for a container to end before it kills it.
 pub(super) const OWN_PATIENCE: Duration = Duration::from_secs(15);

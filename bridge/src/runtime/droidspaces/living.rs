@@ -16,8 +16,10 @@ use nix::sys::stat::{Mode, fstatat};
 use nix::unistd::{SysconfVar, sysconf};
 use wire::Time;
 
+use super::chain::Chain;
 use super::identity::is_file_name;
 use super::limits::SIDECAR_BYTES_MAX;
+use super::monitor_log::Mark;
 use super::workspace::read_file;
 use crate::clock;
 use crate::sys::pidfd;
@@ -36,6 +38,10 @@ pub(super) struct Run {
     pub(super) started_at: Time,
     /// What tells of its end, where the kernel has such a thing.
     pub(super) handle: Option<OwnedFd>,
+    /// Where the monitor's log ended before the run was found.
+    pub(super) mark: Mark,
+    /// Who has to notice its end before the monitor can.
+    pub(super) chain: Chain,
 }
 
 impl Run {
@@ -54,6 +60,8 @@ pub(super) enum Claim {
     Stranger {
         /// Its number.
         pid: u32,
+        /// When it started, in clock ticks since the machine did.
+        ticks: u64,
         /// Why it is not.
         why: &'static str,
     },
@@ -89,7 +97,7 @@ pub(super) fn claim(pidfile: &Path, uuid: &str) -> Claim {
             _ => Claim::Nobody,
         };
     };
-    Claim::Stranger { pid, why }
+    Claim::Stranger { pid, ticks, why }
 }
 
 /// Whether a process is the first of a process namespace other than ours. Kernels before 4.1 do not say

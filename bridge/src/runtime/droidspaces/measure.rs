@@ -5,8 +5,10 @@ use std::io;
 use std::sync::mpsc::{Receiver, Sender, SyncSender, sync_channel};
 use std::sync::{Mutex, Weak};
 use std::thread;
+use std::time::Instant;
 
 use super::images::measure;
+use super::limits::MEASURES_TOLD;
 use super::table::Table;
 use crate::lock::hold;
 use crate::runtime::Change;
@@ -44,12 +46,17 @@ pub(super) fn start(
 fn run(table: &Weak<Mutex<Table>>, changes: &Sender<Change>, woken: &Receiver<()>) {
     while woken.recv().is_ok() {
         let Some(table) = table.upgrade() else { return };
-        let mut changed = false;
+        let (mut changed, mut told) = (false, Instant::now());
         loop {
             let next = hold(&table).images().take_due();
             let Some((id, rootfs)) = next else { break };
             let bytes = measure(&rootfs);
             changed |= hold(&table).images().measured(id, bytes);
+            // Many take long: what is known is shown meanwhile.
+            if changed && told.elapsed() > MEASURES_TOLD {
+                (changed, told) = (false, Instant::now());
+                let _ = changes.send(Change::ImagesChanged);
+            }
         }
         if changed && changes.send(Change::ImagesChanged).is_err() {
             return;

@@ -7,7 +7,8 @@
 //! - [`config`], `workspace`, `monitor_log`, `history`, `lock_file`: files of the workspace, read;
 //! - `identity`, `living`, `shape`, `images`: what they mean;
 //! - `table`, `entry`, `watch`, `bells`: what there is, and who is told of its changes;
-//! - `lifecycle`, `command`: what is done to it; `notes`: what this runtime keeps for itself.
+//! - [`execs`], `command`, `daemon`, `served`, `streams`: further processes in it; `usage`: what it uses;
+//! - `lifecycle`, `cli`: what is done to it; `notes`: what this runtime keeps for itself.
 
 use std::fmt;
 use std::fs::{self, DirBuilder, File};
@@ -24,15 +25,21 @@ use wire::files::LogFile;
 use wire::network::NetworkInfo;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
-use wire::{Container, ContainerId, Image, ImageId};
+use wire::stats::{ProcessInfo, Stats};
+use wire::{Container, ContainerId, ExecSpec, Image, ImageId};
 
-use super::{Change, Found, PastEvent, Runtime, RuntimeError, Started};
+use super::{Change, ExecOrder, ExecRun, Found, PastEvent, Runtime, RuntimeError, Started};
 use crate::lock::hold;
+use crate::shim::cgroup::Layout;
 
 mod bells;
+mod chain;
+mod cli;
 mod command;
 mod config;
+mod daemon;
 mod entry;
+pub mod execs;
 mod history;
 mod identity;
 mod images;
@@ -44,13 +51,17 @@ mod measure;
 mod monitor_log;
 mod notes;
 mod orphans;
+mod served;
 mod shape;
+mod streams;
 mod table;
+mod usage;
 mod watch;
 mod workspace;
 
-use command::Command;
+use cli::Cli;
 use entry::Entry;
+use execs::{ExecOptions, Execs};
 use measure::Measurer;
 use notes::Notes;
 use table::Table;
@@ -69,12 +80,17 @@ pub struct DroidspacesOptions {
     pub root: PathBuf,
     /// The runtime's own command, by an absolute path.
     pub command: PathBuf,
+    /// Abstract name of the socket of the runtime's own daemon.
+    pub daemon: String,
+    /// The program that is executed as `PROGRAM relay`; `/proc/self/exe` in production.
+    pub program: PathBuf,
 }
 
 /// What is there once [`Runtime::begin`] was called.
 struct Begun {
     table: Arc<Mutex<Table>>,
     watch: Arc<Watch>,
+    execs: Arc<Execs>,
     _thread: Thread,
 }
 
@@ -89,7 +105,9 @@ impl fmt::Debug for Begun {
 pub struct DroidspacesRuntime {
     workspace: Workspace,
     notes: PathBuf,
-    commands: Command,
+    commands: Cli,
+    execs: ExecOptions,
+    groups: Layout,
     begun: OnceLock<Begun>,
 }
 
@@ -113,7 +131,13 @@ impl DroidspacesRuntime {
         Ok(Self {
             workspace: Workspace::new(root),
             notes: dir.to_owned(),
-            commands: Command::new(options.command, dir),
+            execs: ExecOptions {
+                program: options.program,
+                command: options.command.clone(),
+                daemon: options.daemon,
+            },
+            commands: Cli::new(options.command, dir),
+            groups: Layout::detect(),
             begun: OnceLock::new(),
         })
     }
@@ -192,7 +216,10 @@ impl Runtime for DroidspacesRuntime {
 
     fn begin(&self, changes: Sender<Change>) -> Result<Vec<Found>, RuntimeError> {
         let failed = RuntimeError::system::<io::Error>;
-        let watch = Arc::new(Watch::new(self.workspace.clone()).map_err(failed("watch the workspace"))?);
+        let execs = Execs::new(&self.execs, changes.clone()).map_err(failed("open the relay's program"))?;
+        let execs = Arc::new(execs);
+        let watch = Watch::new(self.workspace.clone(), Arc::clone(&execs));
+        let watch = Arc::new(watch.map_err(failed("watch the workspace"))?);
         // Watched before it is read, so that nothing falls between the two.
         watch.arm();
         let notes = Notes::new(&self.notes);
@@ -207,6 +234,7 @@ impl Runtime for DroidspacesRuntime {
         let begun = Begun {
             table,
             watch,
+            execs,
             _thread: thread.map_err(failed("watch the workspace"))?,
         };
         let _ = self.begun.set(begun);
@@ -333,5 +361,32 @@ impl Runtime for DroidspacesRuntime {
         let safe_name = self.with_entry(id, |entry, _| entry.safe_name())?;
         let kept = self.begun()?.watch.follow_console(&safe_name, bell);
         kept.map_err(RuntimeError::system("follow the console"))
+    }
+
+    fn check_exec(&self, spec: &ExecSpec) -> Result<(), RuntimeError> {
+        command::arguments(NAME, spec).map(drop)
+    }
+
+    fn exec(&self, id: &ContainerId, order: ExecOrder<'_>) -> Result<ExecRun, RuntimeError> {
+        self.first_process(id)?;
+        let name = self.with_entry(id, |entry, _| entry.name().to_owned())?;
+        self.begun()?.execs.start(&name, order, *id)
+    }
+
+    fn signal_exec(&self, _id: &ContainerId, exec: &str, signal: i32) -> Result<(), RuntimeError> {
+        self.begun()?.execs.signal(exec, signal)
+    }
+
+    fn processes(&self, id: &ContainerId) -> Result<Vec<ProcessInfo>, RuntimeError> {
+        let (pid, _) = self.first_process(id)?;
+        let safe_name = self.with_entry(id, |entry, _| entry.safe_name())?;
+        Ok(usage::processes(&self.groups, pid, &safe_name))
+    }
+
+    fn stats(&self, id: &ContainerId) -> Result<Stats, RuntimeError> {
+        let (pid, _) = self.first_process(id)?;
+        let of_entry = |entry: &Entry, _: &Table| (entry.safe_name(), entry.facts.config.net_mode);
+        let (safe_name, net_mode) = self.with_entry(id, of_entry)?;
+        Ok(usage::stats(&self.groups, pid, &safe_name, net_mode))
     }
 }

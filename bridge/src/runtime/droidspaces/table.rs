@@ -5,28 +5,22 @@
 
 use std::collections::BTreeMap;
 use std::sync::mpsc::Sender;
-use std::time::{Duration, Instant};
 
 use nix::libc;
 use wire::{Container, ContainerId, Time};
 
-use super::entry::{Ended, Ending, Entry, Facts, exit, named};
+use super::entry::{Entry, Facts, exit, named};
 use super::identity;
 use super::images::Images;
-use super::limits::{BOOT_TICK, REBOOT_MAX, SETTLE_MAX, SETTLE_TICK};
-use super::living::{Claim, Run, claim, time_of};
-use super::lock_file::is_locked;
+use super::living::Run;
 use super::measure::Measurer;
 use super::monitor_log::{self, Mark};
 use super::notes::{Notes, RunNote};
 use super::workspace::Workspace;
-use crate::clock;
-use crate::runtime::{Change, Condition, Found, Started};
+use crate::runtime::{Change, Condition, Found};
 use crate::sys::pidfd;
 
-/// What a container's first process ends by when it starts again from within: the kernel's answer to
-/// `reboot` in a process namespace.
-const REBOOT_EXIT: u32 = 128 + 1;
+mod runs;
 
 /// Who wants to know which runs there are.
 pub(super) trait Follower {
@@ -37,7 +31,7 @@ pub(super) trait Follower {
     /// The run of the container of this safe name has begun, and everybody was told.
     fn begun(&self, safe_name: &str, run: &Run);
     /// It is over, and everybody was told.
-    fn over(&self, safe_name: &str);
+    fn over(&self, id: &ContainerId, safe_name: &str);
 }
 
 /// Every container.
@@ -201,11 +195,8 @@ impl Table {
     pub(super) fn look(&mut self, directory: &str, follower: &dyn Follower) {
         let facts = Facts::read(&self.workspace, directory);
         match (facts, self.entries.contains_key(directory)) {
-            (None, false) => return,
-            (None, true) => {
-                self.remove(directory, follower);
-                return;
-            }
+            (None, false) => {}
+            (None, true) => self.remove(directory, follower),
             (Some(facts), false) => {
                 self.insert(directory, facts);
                 self.name_images();
@@ -230,7 +221,7 @@ impl Table {
         };
         if let Some(run) = &entry.run {
             follower.let_go(entry.token, run);
-            follower.over(&entry.safe_name());
+            follower.over(&entry.id, &entry.safe_name());
         }
         self.tell(Change::Vanished { id: entry.id });
         self.name_images();
@@ -291,243 +282,6 @@ impl Table {
         for (directory, id) in renamed {
             self.tell_altered(&directory, id);
         }
-    }
-
-    /// What its pidfile leads to, where that is another run than the one that is known.
-    fn new_run(&mut self, directory: &str) -> Option<Run> {
-        let entry = self.entries.get_mut(directory)?;
-        let pidfile = self.workspace.sidecar(&entry.safe_name(), "pid");
-        let (pid, ticks) = match claim(&pidfile, &entry.facts.config.uuid) {
-            Claim::Nobody => {
-                entry.booting = None;
-                return None;
-            }
-            Claim::Stranger { pid, why } => {
-                entry.doubt(pid, why);
-                return None;
-            }
-            Claim::Lives { pid, ticks } => (pid, ticks),
-        };
-        if entry
-            .run
-            .as_ref()
-            .is_some_and(|run| (run.pid, run.ticks) == (pid, ticks))
-        {
-            return None;
-        }
-        let id = entry.id;
-        let noted = self
-            .noted
-            .iter()
-            .find(|note| (note.id, note.pid, note.ticks) == (id, pid, ticks));
-        let started_at = noted.map_or_else(|| time_of(ticks), |note| note.started_at);
-        // One process is one container's: a mark that another forged does not make it two.
-        let taken = self.entries.values().any(|other| {
-            other
-                .run
-                .as_ref()
-                .is_some_and(|run| (run.pid, run.ticks) == (pid, ticks))
-        });
-        if taken {
-            if let Some(entry) = self.entries.get_mut(directory) {
-                entry.doubt(pid, "it is another container's");
-            }
-            return None;
-        }
-        Some(Run {
-            pid,
-            ticks,
-            started_at,
-            handle: pidfd::open(pid).ok(),
-        })
-    }
-
-    fn begin_run(&mut self, directory: &str, run: Run, follower: &dyn Follower) {
-        self.next_token += 1;
-        let token = self.next_token;
-        let Some(entry) = self.entries.get_mut(directory) else {
-            return;
-        };
-        let safe = entry.safe_name();
-        follower.follow(token, &run);
-        entry.mark = Mark::end_of(&self.workspace.monitor_log(&safe));
-        entry.oom_kills = self.workspace.oom_kills(&safe);
-        follower.begun(&safe, &run);
-        entry.token = token;
-        entry.run = Some(run);
-        entry.stranger = None;
-        entry.booting = None;
-    }
-
-    /// Whether it runs, and whether as before.
-    pub(super) fn look_at_run(&mut self, directory: &str, follower: &dyn Follower) {
-        let fresh = self.new_run(directory);
-        let Some(entry) = self.entries.get_mut(directory) else {
-            return;
-        };
-        if entry
-            .run
-            .as_ref()
-            .is_some_and(|run| fresh.is_some() || !run.lives())
-        {
-            self.begin_ending(directory, follower);
-        }
-        let Some(run) = fresh else { return };
-        let again = self.is_again(directory);
-        self.settle(directory, again.then_some(REBOOT_EXIT), true, follower);
-        let started = Started {
-            pid: run.pid,
-            started_at: run.started_at,
-            became: None,
-        };
-        self.begin_run(directory, run, follower);
-        self.keep_notes();
-        if let Some(entry) = self.entries.get(directory) {
-            self.tell(Change::Started {
-                id: entry.id,
-                started,
-                again,
-            });
-        }
-    }
-
-    /// Whether a start is the second half of one that began with the last end: the monitor noted no end,
-    /// and nobody from outside holds the container's lock.
-    fn is_again(&self, directory: &str) -> bool {
-        let Some(entry) = self.entries.get(directory) else {
-            return false;
-        };
-        let from_within = |ended: Ended| !ended.by_others && ended.at.elapsed() < REBOOT_MAX;
-        let possible = match &entry.ending {
-            Some(ending) => !ending.locked,
-            None => entry.ended.is_some_and(from_within),
-        };
-        if !possible {
-            return false;
-        }
-        let safe = entry.safe_name();
-        let noted = entry
-            .mark
-            .exit_since(&self.workspace.monitor_log(&safe))
-            .is_some();
-        !noted && !is_locked(&self.workspace.note(&safe, "lock"))
-    }
-
-    /// A run was seen to end; by its number.
-    pub(super) fn run_ended(&mut self, token: u64, follower: &dyn Follower) {
-        let of_it = |entry: &&Entry| entry.token == token && entry.run.is_some();
-        let directory = self
-            .entries
-            .values()
-            .find(of_it)
-            .map(|entry| entry.directory.clone());
-        if let Some(directory) = directory {
-            self.begin_ending(&directory, follower);
-            self.settle_or_wait(&directory, follower);
-        }
-    }
-
-    fn begin_ending(&mut self, directory: &str, follower: &dyn Follower) {
-        let Some(entry) = self.entries.get_mut(directory) else {
-            return;
-        };
-        let Some(run) = entry.run.take() else { return };
-        follower.let_go(entry.token, &run);
-        let safe = entry.safe_name();
-        entry.ending = Some(Ending {
-            oom: self.workspace.oom_kills(&safe) > entry.oom_kills,
-            locked: is_locked(&self.workspace.note(&safe, "lock")),
-            at: clock::now(),
-            deadline: Instant::now() + SETTLE_MAX,
-        });
-        let image = entry.image;
-        // What ran has written.
-        self.images.measure_again(image);
-        self.measurer.wake();
-        self.keep_notes();
-    }
-
-    /// Tells an end whose reason is known, or that has waited long enough for it.
-    fn settle_or_wait(&mut self, directory: &str, follower: &dyn Follower) {
-        self.settle(directory, None, false, follower);
-        let waits = self
-            .entries
-            .get(directory)
-            .is_some_and(|entry| entry.ending.is_some());
-        if waits {
-            self.look_at_run(directory, follower);
-        }
-        let late = |ending: &Ending| ending.deadline <= Instant::now();
-        let late = self
-            .entries
-            .get(directory)
-            .and_then(|entry| entry.ending.as_ref())
-            .is_some_and(late);
-        if late {
-            self.settle(directory, None, true, follower);
-        }
-    }
-
-    /// Tells an end if its reason is noted, or `known`; `now`: in any case.
-    fn settle(&mut self, directory: &str, known: Option<u32>, now: bool, follower: &dyn Follower) {
-        let Some(entry) = self.entries.get_mut(directory) else {
-            return;
-        };
-        let Some(ending) = &entry.ending else { return };
-        let log = self.workspace.monitor_log(&entry.safe_name());
-        let noted = entry.mark.exit_since(&log);
-        if noted.is_none() && !now {
-            return;
-        }
-        let change = Change::Exited {
-            id: entry.id,
-            exit: exit(noted.or(known), ending.oom),
-            finished_at: ending.at,
-        };
-        entry.ended = Some(Ended {
-            at: Instant::now(),
-            by_others: noted.is_some() || ending.locked,
-        });
-        entry.ending = None;
-        let safe = entry.safe_name();
-        self.tell(change);
-        follower.over(&safe);
-    }
-
-    /// Tells every end and every begin that can be told. How long until it should be tried again; none where nothing waits.
-    pub(super) fn settle_all(&mut self, follower: &dyn Follower) -> Option<Duration> {
-        let waiting = self.entries.values().filter(|entry| entry.ending.is_some());
-        let waiting: Vec<String> = waiting.map(|entry| entry.directory.clone()).collect();
-        for directory in &waiting {
-            self.settle_or_wait(directory, follower);
-        }
-        let booting = self.entries.values().filter(|entry| entry.booting.is_some());
-        let booting: Vec<String> = booting.map(|entry| entry.directory.clone()).collect();
-        for directory in &booting {
-            self.look_at_run(directory, follower);
-        }
-        let any = |waits: fn(&Entry) -> bool| self.entries.values().any(waits);
-        if any(|entry| entry.ending.is_some()) {
-            Some(SETTLE_TICK)
-        } else {
-            any(|entry| entry.booting.is_some()).then_some(BOOT_TICK)
-        }
-    }
-
-    /// Looks after the runs whose end the kernel does not tell. Whether there are any.
-    pub(super) fn look_after(&mut self, follower: &dyn Follower) -> bool {
-        let untold = |entry: &&Entry| entry.run.as_ref().is_some_and(|run| run.handle.is_none());
-        let directories: Vec<String> = self
-            .entries
-            .values()
-            .filter(untold)
-            .map(|entry| entry.directory.clone())
-            .collect();
-        for directory in &directories {
-            self.look_at_run(directory, follower);
-            self.settle_or_wait(directory, follower);
-        }
-        self.entries.values().any(|entry| untold(&entry))
     }
 
     /// Looks at everything again.

@@ -10,6 +10,7 @@ use std::ffi::OsStr;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -18,8 +19,10 @@ use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, InotifyEvent, WatchDescriptor};
+use wire::ContainerId;
 
 use super::bells::Bells;
+use super::execs::Execs;
 use super::limits::{EVENTS_AT_ONCE, LOOK_AFTER};
 use super::living::Run;
 use super::table::{Follower, Table};
@@ -67,19 +70,25 @@ pub(super) struct Watch {
     files: Inotify,
     stop: EventFd,
     places: Mutex<HashMap<WatchDescriptor, Place>>,
+    /// Whether something could not be watched: more than the kernel permits, most likely.
+    blind: AtomicBool,
     /// Who reads consoles.
-    pub(super) bells: Bells,
+    bells: Bells,
+    /// What else runs in containers, and ends with them.
+    execs: Arc<Execs>,
 }
 
 impl Watch {
-    pub(super) fn new(workspace: Workspace) -> io::Result<Self> {
+    pub(super) fn new(workspace: Workspace, execs: Arc<Execs>) -> io::Result<Self> {
         let watch = Self {
             workspace,
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             files: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
             stop: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
             places: Mutex::default(),
+            blind: AtomicBool::new(false),
             bells: Bells::default(),
+            execs,
         };
         watch
             .epoll
@@ -127,7 +136,13 @@ impl Watch {
             }
             Err(Errno::ENOENT | Errno::ENOTDIR) => false,
             Err(error) => {
-                tracing::warn!(path = %path.display(), %error, "changes here go unnoticed");
+                if !self.blind.swap(true, Ordering::Relaxed) {
+                    tracing::warn!(
+                        path = %path.display(),
+                        %error,
+                        "the kernel does not tell of every change: the workspace is looked at once a minute"
+                    );
+                }
                 false
             }
         }
@@ -193,9 +208,14 @@ impl Watch {
                     token => table.run_ended(token, self),
                 }
             }
+            let blind = self.blind.load(Ordering::Relaxed);
+            if blind && count == 0 && wait == Some(LOOK_AFTER) {
+                self.arm();
+                table.look_at_all(self);
+            }
             let untold = table.look_after(self);
             let settle = table.settle_all(self);
-            wait = settle.or(untold.then_some(LOOK_AFTER));
+            wait = settle.or((untold || blind).then_some(LOOK_AFTER));
         }
     }
 
@@ -311,7 +331,8 @@ impl Follower for Watch {
         self.watch_console(safe_name);
     }
 
-    fn over(&self, safe_name: &str) {
+    fn over(&self, id: &ContainerId, safe_name: &str) {
+        self.execs.clear_away(id);
         self.bells.end(safe_name);
         self.remove(&Place::Console(safe_name.to_owned()));
         self.remove(&Place::MonitorLog(safe_name.to_owned()));

@@ -216,3 +216,27 @@ fn read_all(file: fs::File, limit: u64) -> Option<Vec<u8>> {
     file.take(limit).read_to_end(&mut bytes).ok()?;
     Some(bytes)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn kills_for_want_of_memory_are_counted() {
+        let groups = std::env::temp_dir().join(format!("socketd-oom-{}", std::process::id()));
+        fs::create_dir_all(groups.join("web")).expect("a directory");
+        let workspace = Workspace {
+            root: PathBuf::from("/nowhere"),
+            groups: Some(groups.clone()),
+        };
+        let check = |text: &str, expected: u64| {
+            fs::write(groups.join("web/memory.events"), text).expect("written");
+            assert_eq!(workspace.oom_kills("web"), expected, "{text}");
+        };
+        check("low 0\nhigh 0\nmax 7\noom 3\noom_kill 2\noom_group_kill 0\n", 2);
+        check("low 0\n", 0);
+        check("oom_kill many\n", 0);
+        assert_eq!(workspace.oom_kills("gone"), 0);
+        fs::remove_dir_all(&groups).expect("removed");
+    }
+}

@@ -207,6 +207,21 @@ impl Groups {
         Self { groups }
     }
 
+    /// A group of version 2 that somebody else made, by its path below where that is mounted, with the
+    /// controllers that it has; none where it is not there.
+    #[must_use]
+    pub fn found(layout: &Layout, below: &Path) -> Option<Self> {
+        let path = layout.v2.as_ref()?.mount_point.join(below);
+        let controllers = fs::read_to_string(path.join("cgroup.controllers")).ok()?;
+        let group = Group {
+            path,
+            name: String::new(),
+            controllers: controllers.split_whitespace().map(str::to_owned).collect(),
+            version: Version::Two,
+        };
+        Some(Self { groups: vec![group] })
+    }
+
     /// Makes the groups and sets their limits. A limit for which there is no controller is left
     /// out: whoever created the container was warned.
     ///

@@ -314,3 +314,44 @@ fn memory_grows_and_shrinks_in_the_order_the_kernel_takes() {
         ("-1".to_owned(), "-1".to_owned())
     );
 }
+
+#[test]
+fn a_group_that_somebody_else_made() {
+    let top = std::env::temp_dir().join(format!("socketd-found-{}", std::process::id()));
+    let place = top.join("them/one");
+    fs::create_dir_all(place.join("inner")).expect("it is made");
+    for (file, text) in [
+        ("cgroup.controllers", "cpu memory\n"),
+        ("cgroup.procs", "7\n5\n"),
+        ("inner/cgroup.procs", "6\n"),
+        ("cpu.stat", "usage_usec 3\nuser_usec 1\nsystem_usec 2\n"),
+        ("memory.current", "4096\n"),
+        ("memory.max", "max\n"),
+        // There is no such controller.
+        ("pids.current", "9\n"),
+    ] {
+        fs::write(place.join(file), text).expect("it is written");
+    }
+    let layout = Layout {
+        v1: Vec::new(),
+        v2: Some(Unified {
+            mount_point: top.clone(),
+            controllers: vec!["pids".to_owned()],
+        }),
+    };
+    let found = Groups::found(&layout, Path::new("them/one")).expect("it is there");
+    assert_eq!(found.processes(10), Some(vec![5, 6, 7]));
+    let mut stats = wire::stats::Stats::default();
+    found.usage(&mut Reader::default(), 100, &mut stats);
+    assert_eq!(
+        (stats.cpu.total_ns, stats.pids, stats.group_version),
+        (3000, 0, 2)
+    );
+    assert_eq!(
+        stats.memory.map(|memory| (memory.usage, memory.limit)),
+        Some((4096, 0))
+    );
+    assert!(Groups::found(&layout, Path::new("them/two")).is_none());
+    assert!(Groups::found(&Layout::default(), Path::new("them/one")).is_none());
+    fs::remove_dir_all(top).expect("it goes");
+}

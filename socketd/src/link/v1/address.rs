@@ -6,6 +6,8 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use rustix::io::Errno;
+use rustix::net::SocketAddrUnix;
 use wire::v1::ADDRESS;
 
 /// What an address begins with.
@@ -75,6 +77,17 @@ impl StockAddress {
     /// As the system takes it.
     pub(super) fn as_path(&self) -> &Path {
         &self.path
+    }
+
+    /// As the system takes it where no library stands between.
+    ///
+    /// # Errors
+    /// The system has no room for it.
+    pub(crate) fn to_socket(&self) -> Result<SocketAddrUnix, Errno> {
+        match self.path.as_os_str().as_bytes().strip_prefix(b"\0") {
+            Some(name) => SocketAddrUnix::new_abstract_name(name),
+            None => SocketAddrUnix::new(self.path.as_path()),
+        }
     }
 }
 

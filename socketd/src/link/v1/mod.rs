@@ -36,6 +36,7 @@ use self::history::History;
 use self::known::Known;
 use self::rpc::Rpc;
 use super::LinkError;
+use crate::dialer::Dialer;
 
 /// The version of this protocol, as the rest of socketd speaks it.
 const VERSION: u16 = 2;
@@ -68,9 +69,9 @@ pub(super) struct Stock {
 }
 
 impl Stock {
-    pub(super) fn new(address: StockAddress) -> Self {
+    pub(super) fn new(address: StockAddress, dialer: Option<Dialer>) -> Self {
         Self {
-            rpc: Rpc::new(address),
+            rpc: Rpc::new(address, dialer),
             known: Mutex::new(Known::new()),
             history: Mutex::new(History::new()),
         }

@@ -11,12 +11,15 @@ use tokio::time::timeout;
 use wire::v1::{Answer, HEADER_BYTES, Opcode, Request, Response, ResponseHeader, Status};
 
 use super::{LinkError, StockAddress};
+use crate::dialer::{Dialer, DialerError};
 use crate::limits::{ASK_TIME_MAX, CONNECT_TIME_MAX};
 
 /// The way to the bridge.
 #[derive(Debug)]
 pub(super) struct Rpc {
     address: StockAddress,
+    /// Who connects in our place.
+    dialer: Option<Dialer>,
     /// Held while a question is under way. The bridge would let further ones wait as well, but in its
     /// queue each costs it a connection that it must still take after whoever asked has gone.
     turn: Mutex<()>,
@@ -25,9 +28,10 @@ pub(super) struct Rpc {
 }
 
 impl Rpc {
-    pub(super) fn new(address: StockAddress) -> Self {
+    pub(super) fn new(address: StockAddress, dialer: Option<Dialer>) -> Self {
         Self {
             address,
+            dialer,
             turn: Mutex::new(()),
             down: AtomicBool::new(false),
         }
@@ -45,7 +49,7 @@ impl Rpc {
     ///
     /// # Errors
     /// [`LinkError::Down`], [`LinkError::Late`], [`LinkError::Forbidden`], [`LinkError::Unanswered`],
-    /// [`LinkError::Foreign`].
+    /// [`LinkError::Foreign`], [`LinkError::Undialled`].
     pub(super) async fn ask_for(&self, request: &Request, time_max: Duration) -> Result<Answer, LinkError> {
         let frame = request.to_frame().map_err(LinkError::Foreign)?;
         let asked = async {
@@ -55,16 +59,26 @@ impl Rpc {
         timeout(time_max, asked).await.unwrap_or(Err(LinkError::Late))
     }
 
+    /// A connection, from whoever makes it. Called by one at a time.
+    async fn dial(&self) -> Result<UnixStream, DialerError> {
+        match &self.dialer {
+            Some(dialer) => dialer.connect().await,
+            None => UnixStream::connect(self.address.as_path())
+                .await
+                .map_err(DialerError::Refused),
+        }
+    }
+
     async fn connect(&self) -> Result<UnixStream, LinkError> {
-        let connecting = UnixStream::connect(self.address.as_path());
-        match timeout(CONNECT_TIME_MAX, connecting).await {
+        match timeout(CONNECT_TIME_MAX, self.dial()).await {
             Ok(Ok(stream)) => {
                 if self.down.swap(false, Ordering::Relaxed) {
                     tracing::info!(address = %self.address, "the bridge is back");
                 }
                 Ok(stream)
             }
-            Ok(Err(error)) => {
+            Ok(Err(DialerError::Gone)) => Err(LinkError::Undialled),
+            Ok(Err(DialerError::Refused(error))) => {
                 if !self.down.swap(true, Ordering::Relaxed) {
                     tracing::warn!(address = %self.address, %error, "the bridge is not there");
                 }

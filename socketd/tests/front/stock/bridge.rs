@@ -2,6 +2,7 @@
 //! other, and has the flaws of the real one. It is made of version 1's own types and golden frames;
 //! no runtime stands behind it.
 
+use std::fs;
 use std::io::{Read, Write};
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener, UnixStream};
@@ -206,6 +207,8 @@ struct Shared {
     /// Wakes tests.
     told: Notify,
     ended: AtomicBool,
+    /// Whether it looks at who connects, as the real one does where there is no file of groups.
+    root_only: AtomicBool,
 }
 
 /// The stand-in. Everything it made is gone when it is dropped.
@@ -230,6 +233,7 @@ impl StockBridge {
                 script: Mutex::default(),
                 told: Notify::new(),
                 ended: AtomicBool::new(false),
+                root_only: AtomicBool::new(false),
             }),
             go: None,
             thread: None,
@@ -244,7 +248,12 @@ impl StockBridge {
         bridge
     }
 
-    fn socket(&self) -> SocketAddr {
+    /// From now on admits root alone, from this process namespace alone.
+    pub(crate) fn admit_root_only(&self) {
+        self.shared.root_only.store(true, Ordering::SeqCst);
+    }
+
+    pub(crate) fn socket(&self) -> SocketAddr {
         SocketAddr::from_abstract_name(&self.name).unwrap()
     }
 
@@ -273,7 +282,7 @@ impl StockBridge {
     }
 
     pub(crate) fn link(&self) -> Arc<Link> {
-        Arc::new(Link::stock(self.address().parse().unwrap()))
+        Arc::new(Link::stock(self.address().parse().unwrap(), None))
     }
 
     /// An entry that asks this bridge, and what ends its endless answers.
@@ -326,6 +335,10 @@ fn accept(listener: &UnixListener, shared: &Shared, gate: &Receiver<()>) {
             return;
         }
         stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+        if shared.root_only.load(Ordering::SeqCst) && !is_admitted(&stream) {
+            let _ = stream.write_all(&Status::Forbidden.to_frame());
+            continue;
+        }
         let answer = match read(&mut stream) {
             Ok(request) => {
                 shared.world.lock().unwrap().asked.push(request.clone());
@@ -348,6 +361,14 @@ fn accept(listener: &UnixListener, shared: &Shared, gate: &Receiver<()>) {
         // A client that is gone is its own affair.
         let _ = stream.write_all(&answer);
     }
+}
+
+/// Whether the kernel says that whoever connected is root and of our process namespace.
+fn is_admitted(stream: &UnixStream) -> bool {
+    let peer = rustix::net::sockopt::socket_peercred(stream).unwrap();
+    let space = |process: String| fs::read_link(format!("/proc/{process}/ns/pid")).ok();
+    let theirs = space(peer.pid.as_raw_nonzero().to_string());
+    theirs.is_some() && theirs == space("self".to_owned()) && peer.uid.is_root()
 }
 
 /// Whether a further connection is in the queue.

@@ -1,6 +1,7 @@
 //! socketd on a stand-in for a stock bridge, which speaks version 1.
 
 mod bridge;
+mod dialer;
 mod events;
 mod lists;
 mod orders;
