@@ -9,7 +9,7 @@ use nix::unistd::getegid;
 use socketd::certs::Set;
 use socketd::config::{Listen, TlsFiles};
 use socketd::front::{CertificateError, Certificates, Planned};
-use socketd::limits::HANDSHAKE_MAX;
+use socketd::limits::{HANDSHAKE_MAX, WRITE_STALL_MAX};
 use socketd::policy::browser::Allowed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -237,6 +237,39 @@ async fn a_handshake_has_a_deadline() {
             "{begin:?}"
         );
     }
+}
+
+#[tokio::test]
+async fn a_client_that_does_not_read_is_left() {
+    let (stand_in, log) = with_log();
+    let set = set();
+    let files = Files::of(&set);
+    let secure = Secure::new(&stand_in, files.verify()).await;
+    let line = "x".repeat(16_000) + "\n";
+    // More than sockets and records hold.
+    let all = 1_500 * line.len();
+    for _ in 0..1_500 {
+        log.say(&line);
+    }
+    let mut stream = Caller::of(&set).call(secure.tcp().await).await.unwrap();
+    stream
+        .write_all(b"GET /containers/c/logs?stdout=1 HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        .await
+        .unwrap();
+    let mut head = [0; 15];
+    stream.read_exact(&mut head).await.unwrap();
+    assert_eq!(&head, b"HTTP/1.1 200 OK");
+    // From here on nobody but this client is waited for, and a paused clock moves when nothing else can.
+    tokio::time::pause();
+    let _ = tokio::time::timeout(
+        WRITE_STALL_MAX + Duration::from_secs(5),
+        std::future::pending::<()>(),
+    )
+    .await;
+    let mut seen = Vec::new();
+    let end = stream.read_to_end(&mut seen).await;
+    assert!(end.is_err(), "cut off, and not ended");
+    assert!(seen.len() < all, "{} of {all}", seen.len());
 }
 
 #[tokio::test]
