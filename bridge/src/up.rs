@@ -69,7 +69,7 @@ pub fn run(arguments: &Up) -> Result<(), UpError> {
         run_demo(&bridge).map_err(UpError::Demo)?;
     }
     match front.addresses() {
-        Some(addresses) => greet(&addresses, arguments.demo),
+        Some(addresses) => greet(&addresses, &front.listen, arguments.demo),
         None => return Err(UpError::FrontEnded),
     }
     let ended = wait(&signals, &mut front);
@@ -101,6 +101,8 @@ fn wait(signals: &SigSet, front: &mut Front) -> Result<(), UpError> {
 struct Front {
     child: Child,
     output: BufReader<ChildStdout>,
+    /// Where it was told to listen, in the order in which it says where it does.
+    listen: Vec<String>,
 }
 
 impl Front {
@@ -141,6 +143,7 @@ impl Front {
             Some(output) => Ok(Self {
                 child,
                 output: BufReader::new(output),
+                listen,
             }),
             None => Err(UpError::Front(program, io::ErrorKind::BrokenPipe.into())),
         }
@@ -214,10 +217,13 @@ fn run_demo(bridge: &Arc<Bridge>) -> Result<(), Refusal> {
 }
 
 /// What to try next, to standard output.
-fn greet(addresses: &[String], demo: bool) {
+fn greet(addresses: &[String], listen: &[String], demo: bool) {
     let mut text = String::from("socketd is up. Try:\n\n");
-    for address in addresses {
+    for (address, asked) in addresses.iter().zip(listen) {
         text.push_str(&match address.strip_prefix("tcp://") {
+            Some(_) if asked.contains("tls=") => {
+                format!("  docker --tlsverify -H {address} ps    (ca.pem, cert.pem, key.pem in ~/.docker)\n")
+            }
             Some(host) => format!(
                 "  curl -s http://{host}/containers/json\n  docker -H {address} ps\n  \
                  Portainer: Environments, Add, Docker Standalone, API, URL {host}, TLS off\n"
