@@ -8,6 +8,7 @@ use std::process::{Command, ExitStatus};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
+use nix::unistd::getppid;
 
 use crate::arguments::Options;
 use crate::place::Place;
@@ -70,6 +71,11 @@ fn join(place: &Place, options: &Options, user: &str, words: &[String]) -> Resul
 /// Becomes a command in the other namespaces of a container.
 pub(crate) fn become_command(pid: &str, user: &str, words: &[String]) -> Result<u8, Failure> {
     set_pdeathsig(Signal::SIGKILL)?;
+    // Who started us is outside of the container and has no number here; whoever has one has inherited us
+    // from a caller that was gone before the line above.
+    if getppid().as_raw() != 0 {
+        return Err(Failure::failed("The caller has gone"));
+    }
     let open = |name: &str| File::open(format!("/proc/{pid}/ns/{name}"));
     let others = [
         (open("uts")?, CloneFlags::CLONE_NEWUTS),
