@@ -141,6 +141,7 @@ mod tests {
     use super::*;
     use std::io::{BufRead, BufReader};
     use std::process::{Child, Command, Stdio};
+    use std::time::{Duration, Instant};
 
     /// A directory that looks like `/proc`, until dropped.
     struct Proc(PathBuf);
@@ -271,12 +272,13 @@ mod tests {
             listed.iter().map(|process| process.pid).collect::<Vec<_>>(),
             members
         );
-        let names: Vec<&str> = listed.iter().map(|process| process.name.as_str()).collect();
-        assert_eq!(
-            names.iter().filter(|name| **name == "sleep").count(),
-            2,
-            "{names:?}"
-        );
+        // A shell's child has the shell's name until it has become its program.
+        let deadline = Instant::now() + Duration::from_secs(20);
+        let sleeps = |listed: &[ProcessInfo]| listed.iter().filter(|process| process.name == "sleep").count();
+        while sleeps(&processes(&Layout::default(), space.first, "none")) != 2 {
+            assert!(Instant::now() < deadline, "{listed:?}");
+            std::thread::yield_now();
+        }
         let found = stats(&Layout::default(), space.first, "none", NetMode::Nat);
         assert!(found.running && found.pids == 4 && found.group_version == 0);
         let memory = found.memory.expect("it is counted");
