@@ -72,6 +72,20 @@ pub(crate) fn facts(layout: &Layout, id: [u8; 32], runtimes: Vec<String>, groups
     }
 }
 
+/// The processor this bridge was built for, as Go names it.
+pub(crate) fn architecture() -> &'static str {
+    match std::env::consts::ARCH {
+        "x86_64" => "amd64",
+        "x86" => "386",
+        "aarch64" => "arm64",
+        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
+        "powerpc64" => "ppc64",
+        "loongarch64" => "loong64",
+        "mips64" if cfg!(target_endian = "little") => "mips64le",
+        other => other,
+    }
+}
+
 /// One field of an os-release file, without its quotes.
 fn os_field(text: &str, name: &str) -> String {
     let value = text

@@ -1,14 +1,15 @@
 //! Root file systems as images: one for each, however many containers stand on it.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::Path;
-use std::{env, fs};
 
 use wire::v1::names::{image_tag, image_tag_apart};
 use wire::{Image, ImageId};
 
 use super::workspace::made_at;
+use crate::host::architecture;
 use crate::tree;
 
 /// Size of the blocks that `st_blocks` counts, in bytes, whatever the file system's are.
@@ -117,16 +118,6 @@ pub(super) fn measure(rootfs: &Rootfs) -> u64 {
         return tree::directory_bytes(path);
     }
     fs::metadata(path).map_or(0, |about| about.blocks().saturating_mul(BLOCK_BYTES))
-}
-
-/// The host's processor, as Go names it: what runs here is made for it.
-fn architecture() -> &'static str {
-    match env::consts::ARCH {
-        "x86_64" => "amd64",
-        "aarch64" => "arm64",
-        "x86" => "386",
-        other => other,
-    }
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use nix::sys::statvfs::statvfs;
 use sha2::{Digest, Sha256};
 use wire::{Image, ImageConfig, ImageId, Time};
 
+use crate::host::architecture;
+
 /// The one name the image has.
 pub(super) const TAG: &str = "host:latest";
 
@@ -66,20 +68,6 @@ fn used_bytes() -> u64 {
     let Ok(root) = statvfs("/") else { return 0 };
     let used = root.blocks().saturating_sub(root.blocks_free());
     u64::from(used).saturating_mul(u64::from(root.fragment_size()))
-}
-
-/// The processor this bridge was built for, as Go names it.
-pub(super) fn architecture() -> &'static str {
-    match std::env::consts::ARCH {
-        "x86_64" => "amd64",
-        "x86" => "386",
-        "aarch64" => "arm64",
-        "powerpc64" if cfg!(target_endian = "little") => "ppc64le",
-        "powerpc64" => "ppc64",
-        "loongarch64" => "loong64",
-        "mips64" if cfg!(target_endian = "little") => "mips64le",
-        other => other,
-    }
 }
 
 #[cfg(test)]

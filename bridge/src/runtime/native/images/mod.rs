@@ -26,6 +26,7 @@ use wire::request::ImportImage;
 use wire::{Image, ImageId, Time};
 
 use super::super::RuntimeError;
+use crate::host::architecture;
 
 mod host;
 mod import;
@@ -170,7 +171,7 @@ impl Store {
         let mut image = Image {
             layer: report.layer,
             size_bytes: report.size_bytes,
-            architecture: host::architecture().to_owned(),
+            architecture: architecture().to_owned(),
             ..image
         };
         let _change = self.begin_change();
