@@ -16,6 +16,7 @@ use wire::response::ContainerUsage;
 use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, ExecSpec, Image, ImageId};
 
+mod bell;
 mod change;
 pub mod droidspaces;
 mod error;

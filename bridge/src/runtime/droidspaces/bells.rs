@@ -10,6 +10,7 @@ use nix::unistd::write;
 
 use super::limits::BELLS_MAX;
 use crate::lock::hold;
+use crate::runtime::bell::is_deserted;
 
 /// The bells, by the safe name of the container.
 #[derive(Debug, Default)]
@@ -20,7 +21,7 @@ impl Bells {
     pub(super) fn keep(&self, safe_name: &str, bell: OwnedFd) -> io::Result<()> {
         let mut bells = hold(&self.0);
         for of_one in bells.values_mut() {
-            of_one.retain(is_heard);
+            of_one.retain(|bell| !is_deserted(bell));
         }
         if bells.values().map(Vec::len).sum::<usize>() >= BELLS_MAX {
             return Err(Errno::EMFILE.into());
@@ -55,13 +56,4 @@ impl Bells {
     pub(super) fn end(&self, safe_name: &str) {
         drop(hold(&self.0).remove(safe_name));
     }
-}
-
-/// Whether somebody reads from it still.
-fn is_heard(bell: &OwnedFd) -> bool {
-    use std::os::fd::AsFd;
-
-    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-    let mut fds = [PollFd::new(bell.as_fd(), PollFlags::empty())];
-    !poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }

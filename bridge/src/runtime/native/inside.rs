@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{setsockopt, sockopt};
 use nix::sys::time::TimeVal;
 use nix::unistd::write;
@@ -20,6 +19,7 @@ use wire::record::Value;
 
 use super::NativeRuntime;
 use super::watcher::WatchedExec;
+use crate::runtime::bell::is_deserted;
 use crate::runtime::{ExecOrder, ExecRun, InputEnd, RuntimeError};
 use crate::shim::control::{connect_to, is_nobody};
 use crate::shim::failure::Stage;
@@ -66,12 +66,6 @@ impl WaitingBells {
             taken.map(|(_, bell)| bell).collect()
         })
     }
-}
-
-/// Whether nobody reads from it any more.
-fn is_deserted(bell: &OwnedFd) -> bool {
-    let mut fds = [PollFd::new(bell.as_fd(), PollFlags::empty())];
-    poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
 /// An answer, and where a second one may come from.
