@@ -13,7 +13,6 @@ use std::time::Duration;
 
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::sys::stat::{Mode, fstatat};
-use nix::unistd::{SysconfVar, sysconf};
 use wire::Time;
 
 use super::chain::Chain;
@@ -22,6 +21,7 @@ use super::limits::SIDECAR_BYTES_MAX;
 use super::monitor_log::Mark;
 use super::workspace::read_file;
 use crate::clock;
+use crate::runtime::stats::ticks as ticks_per_second;
 use crate::sys::pidfd;
 
 /// Where in a container's root its markers lie.
@@ -143,9 +143,7 @@ pub(super) fn time_of(ticks: u64) -> Time {
         .split_ascii_whitespace()
         .next()
         .and_then(|text| text.parse::<f64>().ok());
-    let per_second = sysconf(SysconfVar::CLK_TCK).ok().flatten().unwrap_or(100);
-    let per_second = u64::try_from(per_second).unwrap_or(100).max(1);
-    let since_boot = Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / per_second));
+    let since_boot = Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / ticks_per_second()));
     let up = Duration::try_from_secs_f64(up.unwrap_or(0.0)).unwrap_or_default();
     let age = up.saturating_sub(since_boot);
     let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);

@@ -111,13 +111,17 @@ fn gateway_network(config: &Config) -> String {
     }
 }
 
+fn word(protocol: Protocol) -> &'static str {
+    match protocol {
+        Protocol::Tcp => "tcp",
+        Protocol::Udp => "udp",
+    }
+}
+
 /// Every port of every range.
 fn ports(forwards: &[Forward]) -> Vec<Port> {
     let ports = forwards.iter().flat_map(|forward| {
-        let protocol = match forward.protocol {
-            Protocol::Tcp => "tcp",
-            Protocol::Udp => "udp",
-        };
+        let protocol = word(forward.protocol);
         let hosts = forward.host_first..=forward.host_last;
         let inside = forward.container_first..=forward.container_last();
         hosts.zip(inside).map(move |(host_port, container_port)| Port {
@@ -237,10 +241,7 @@ fn forwards(forwards: &[Forward]) -> String {
     let texts: Vec<String> = forwards
         .iter()
         .map(|forward| {
-            let protocol = match forward.protocol {
-                Protocol::Tcp => "tcp",
-                Protocol::Udp => "udp",
-            };
+            let protocol = word(forward.protocol);
             let host = range(forward.host_first, forward.host_last);
             let inside = range(forward.container_first, forward.container_last());
             format!("{host}:{inside}/{protocol}")
