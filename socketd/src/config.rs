@@ -1,6 +1,9 @@
 //! Arguments of the command line.
 
+pub mod file;
 mod listen;
+mod setup;
+mod terms;
 
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -11,7 +14,9 @@ use crate::link::StockAddress;
 use crate::policy::browser::{HostName, Origin};
 use crate::sandbox::Identity;
 
-pub use listen::{Listen, ListenError, TlsFiles};
+pub use listen::{Listen, ListenError, Options, Place, TlsFiles};
+pub use setup::{Setup, SetupError};
+pub use terms::TermsError;
 
 /// Docker's API for containers that are not Docker's: the unprivileged half.
 ///
@@ -50,6 +55,12 @@ pub enum Command {
     /// Certificates for listeners with TLS.
     #[command(subcommand)]
     Certs(CertsCommand),
+    /// Make a token for a caller of the configuration file, and its hash.
+    #[command(after_help = "Example:\n  \
+        socketd token\n\n\
+        The client sends `Authorization: Bearer TOKEN`; only the hash goes into the file. For the docker command, in\n\
+        ~/.docker/config.json: {\"HttpHeaders\": {\"Authorization\": \"Bearer TOKEN\"}}")]
+    Token,
 }
 
 /// Arguments of `dial`.
@@ -100,17 +111,27 @@ pub struct Serve {
     #[command(flatten)]
     pub bridge: Bridge,
 
-    /// Where to listen: unix://PATH or tcp://HOST:PORT[?OPTIONS]. May be given several times.
+    /// Where to listen: unix://PATH or tcp://HOST:PORT, then perhaps ?OPTIONS. May be given several times.
     ///
     /// HOST is an IP address or `localhost`; port 0 takes a free one and the log names it. Whoever
-    /// can connect rules the containers, and through them the machine. So an address that others
-    /// can reach needs TLS with certificates of clients:
+    /// can connect rules the containers, and through them the machine, unless options say less. So an address
+    /// that others can reach needs TLS with certificates of clients:
     /// tcp://0.0.0.0:2376?tls=verify&ca=PATH&cert=PATH&key=PATH (`socketd certs init` makes the files
     /// and prints the URL). With tls=server&cert=PATH&key=PATH nobody can listen in, and everybody can
-    /// connect. Without TLS such an address is refused, unless it ends with `?insecure`. Files are read
-    /// again on SIGHUP.
-    #[arg(long, value_name = "URL", required = true)]
+    /// connect. Without TLS, or with tls=server, such an address is refused, unless `insecure` is among the
+    /// options. Files are read again on SIGHUP.
+    ///
+    /// Who may do what: access=read|operate|full|none, allow=GROUP,... and deny=GROUP,... (CONTAINERS, EXEC,
+    /// POST, ALLOW_START, ...); label=KEY[=VALUE] and name=PATTERN show only such containers; callers=known
+    /// admits only the callers of the configuration file.
+    #[arg(long, value_name = "URL", required_unless_present = "config")]
     pub listen: Vec<Listen>,
+
+    /// Further listeners, and who may do what, as a file of TOML. SIGHUP reads it again.
+    ///
+    /// Only root may be able to write it. README.md has one to begin with.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
 
     /// A further name or IP address of this machine, by which clients over TCP call it: phone.lan. May
     /// be given several times.

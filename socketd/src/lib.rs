@@ -20,6 +20,7 @@ pub mod link;
 mod parent;
 mod patience;
 pub mod policy;
+mod renewal;
 pub mod routes;
 pub mod sandbox;
 pub mod serve;

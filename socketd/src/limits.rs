@@ -200,3 +200,18 @@ pub const STATS_READERS_MAX: usize = 128;
 /// Between two readings of what a container uses, while anybody reads. Docker's own pace, which
 /// clients compute their rates by.
 pub const STATS_PERIOD: Duration = Duration::from_secs(1);
+
+// Who asks.
+
+/// Wrong tokens from one address or user, within [`FAILURES_PERIOD`], after which none from there is
+/// looked at. Stops somebody who guesses.
+pub const FAILURES_MAX: u32 = 10;
+
+/// How long wrong tokens are remembered, and how long their source is barred at most.
+pub const FAILURES_PERIOD: Duration = Duration::from_secs(60);
+
+/// Addresses and users whose wrong tokens are counted. Stops one with many addresses from filling memory.
+pub const FAILURE_SOURCES_MAX: usize = 1024;
+
+/// Longest configuration file, in bytes. Stops a path to something endless from filling the memory.
+pub const CONFIG_BYTES_MAX: u64 = 256 * 1024;

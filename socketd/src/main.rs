@@ -6,6 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 use socketd::config::{CertsCommand, Cli, Command, Dial, LogFormat};
+use socketd::policy::token;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
@@ -20,6 +21,10 @@ fn main() -> ExitCode {
             start_log(LogFormat::Text);
             exit(socketd::certs::init(&arguments))
         }
+        Command::Token => {
+            start_log(LogFormat::Text);
+            exit(token())
+        }
     }
 }
 
@@ -31,6 +36,16 @@ fn exit(outcome: Result<(), impl Display>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Prints a new token, and what stands for it in the configuration file.
+fn token() -> std::io::Result<()> {
+    let token = token::make().map_err(std::io::Error::other)?;
+    let hash = token::digest(&token);
+    writeln!(
+        std::io::stdout(),
+        "for the client, which nobody can be told again:  {token}\nfor the configuration file:  token = \"{hash}\""
+    )
 }
 
 /// It has no log: whoever started it reads its standard error, and writes its own.

@@ -8,22 +8,25 @@ use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
-use crate::config::{Bridge, Listen, Serve};
+use crate::config::{Bridge, Listen, Place, Serve, Setup, SetupError};
 use crate::dialer::{Dialer, StartError, Started};
 use crate::ending;
-use crate::front::{self, BindError, CertificateError, Certificates, Listener, Planned};
+use crate::front::{self, BindError, CertificateError, House, Listener, Planned};
 use crate::limits::DESCRIPTORS_MAX;
 use crate::link::Link;
 use crate::parent;
-use crate::policy::browser::Allowed;
+use crate::policy::caller::{Access, Keeper};
+use crate::renewal::Renewal;
 use crate::routes::Entry;
 use crate::sandbox::{self, SandboxError};
 
 /// Why the process cannot start or go on.
 #[derive(Debug)]
 pub enum ServeError {
+    /// What is to be done is not said so that it can be.
+    Setup(SetupError),
     /// Power could not be given up.
     Sandbox(SandboxError),
     /// The process that connects to the bridge as root could not be started.
@@ -31,7 +34,7 @@ pub enum ServeError {
     /// Certificates of a listener cannot be used.
     Certificates(CertificateError),
     /// A listener could not be opened.
-    Bind(Listen, BindError),
+    Bind(Place, BindError),
     /// The runtime or its signals could not be set up.
     Runtime(io::Error),
 }
@@ -39,10 +42,11 @@ pub enum ServeError {
 impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Setup(error) => error.fmt(f),
             Self::Sandbox(error) => error.fmt(f),
             Self::Dialer(error) => write!(f, "cannot start the dialer: {error}"),
             Self::Certificates(error) => error.fmt(f),
-            Self::Bind(listen, error) => write!(f, "cannot listen on {listen}: {error}"),
+            Self::Bind(place, error) => write!(f, "cannot listen on {place}: {error}"),
             Self::Runtime(error) => write!(f, "cannot set up the runtime: {error}"),
         }
     }
@@ -62,18 +66,19 @@ impl From<SandboxError> for ServeError {
 /// # Errors
 /// See [`ServeError`].
 pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
+    let setup = Setup::read(arguments).map_err(ServeError::Setup)?;
     let group = arguments
         .socket_group
         .as_ref()
         .map(sandbox::find_group)
         .transpose()?;
-    for listen in &arguments.listen {
-        if let Listen::Unix(path) = listen {
+    for place in setup.places() {
+        if let Place::Unix(path) = place {
             sandbox::prepare_directory(path, arguments.user)?;
         }
     }
     let dialer = start_dialer(&arguments.bridge).map_err(ServeError::Dialer)?;
-    let planned = plan(arguments)?;
+    let planned = plan(&setup, arguments)?;
     sandbox::irrevocably_drop_power(arguments.user, group)?;
     for certificates in planned.iter().filter_map(Planned::certificates) {
         if let Err(error) = certificates.rehearse() {
@@ -86,25 +91,24 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
     let runtime = runtime().map_err(ServeError::Runtime)?;
     runtime.block_on(async {
         let mut listeners = Vec::new();
-        for (planned, listen) in planned.iter().zip(&arguments.listen) {
+        for (planned, place) in planned.iter().zip(setup.places()) {
             let listener = Listener::bind(planned, group)
                 .await
-                .map_err(|error| ServeError::Bind(listen.clone(), error))?;
+                .map_err(|error| ServeError::Bind(place.clone(), error))?;
             listeners.push(listener);
         }
-        run(arguments, listeners, dialer)
+        run(arguments, setup, listeners, dialer)
             .await
             .map_err(ServeError::Runtime)
     })
 }
 
 /// What listeners need of files that may be root's alone.
-fn plan(arguments: &Serve) -> Result<Vec<Planned>, ServeError> {
+fn plan(setup: &Setup, arguments: &Serve) -> Result<Vec<Planned>, ServeError> {
     let group = arguments.user.group_to_be();
-    arguments
-        .listen
-        .iter()
-        .map(|listen| Planned::of(listen, group).map_err(ServeError::Certificates))
+    setup
+        .places()
+        .map(|place| Planned::of(place, group).map_err(ServeError::Certificates))
         .collect()
 }
 
@@ -148,16 +152,21 @@ fn link(bridge: &Bridge, dialer: Option<Started>) -> io::Result<Link> {
     }
 }
 
-async fn run(arguments: &Serve, listeners: Vec<Listener>, dialer: Option<Started>) -> io::Result<()> {
+async fn run(
+    arguments: &Serve,
+    setup: Setup,
+    listeners: Vec<Listener>,
+    dialer: Option<Started>,
+) -> io::Result<()> {
     let (teller, ending) = ending::channel();
     let link = Arc::new(link(&arguments.bridge, dialer)?);
-    let entry = Arc::new(Entry::new(link, ending.clone()));
+    let keeper = Arc::new(Keeper::new(setup.rules()));
     let mut terminate = signal(SignalKind::terminate())?;
     let mut interrupt = signal(SignalKind::interrupt())?;
-    let mut renewal = Renewal::of(&listeners)?;
-    for listener in &listeners {
-        tell(listener);
+    for (listener, listen) in listeners.iter().zip(&setup.listeners) {
+        tell(listener, listen);
     }
+    let mut renewal = Renewal::of(&listeners, arguments, &setup, Arc::clone(&keeper))?;
     let parent = if arguments.with_parent {
         Some(parent::watch()?)
     } else {
@@ -166,11 +175,13 @@ async fn run(arguments: &Serve, listeners: Vec<Listener>, dialer: Option<Started
     if arguments.with_parent {
         parent::announce(&listeners)?;
     }
-    let allowed = Arc::new(Allowed {
-        hosts: arguments.host_name.clone(),
-        origins: arguments.allow_origin.clone(),
-    });
-    let served = front::serve(listeners, entry, allowed, ending);
+    let house = House {
+        entry: Arc::new(Entry::new(link, ending.clone())),
+        keeper,
+        allowed: Arc::new(setup.allowed),
+        ending,
+    };
+    let served = front::serve(listeners, house);
     tokio::pin!(served);
     let gone = parent::gone(parent);
     tokio::pin!(gone);
@@ -190,66 +201,22 @@ async fn run(arguments: &Serve, listeners: Vec<Listener>, dialer: Option<Started
 }
 
 /// Says where we listen, and what that means where others can reach it.
-fn tell(listener: &Listener) {
-    let place = listener.place();
-    let (tls, exposed) = match &place {
-        Ok(Listen::Tls(address, files)) => match files.ca {
+fn tell(listener: &Listener, listen: &Listen) {
+    let (tls, exposed) = match &listen.place {
+        Place::Tls(address, files) => match files.ca {
             Some(_) => (Some("verify"), false),
             None => (Some("server"), !address.ip().is_loopback()),
         },
-        Ok(Listen::Tcp(address)) => (None, !address.ip().is_loopback()),
-        _ => (None, false),
+        Place::Tcp(address) => (None, !address.ip().is_loopback()),
+        Place::Unix(_) => (None, false),
     };
-    tracing::info!(url = %listener, tls, "listening");
-    if exposed {
+    let limited = listen.terms.access != Access::full();
+    tracing::info!(url = %listener, tls, limited, "listening");
+    if exposed && !listen.terms.known_only && !limited {
         tracing::warn!(
             url = %listener,
             "clients need neither password nor certificate here: whoever can connect to this address rules the \
              containers, and through them this machine"
         );
-    }
-}
-
-/// Certificates that are read again on SIGHUP. Where there are none the signal keeps its meaning: the
-/// terminal has gone.
-struct Renewal {
-    certificates: Vec<Arc<Certificates>>,
-    signal: Option<Signal>,
-}
-
-impl Renewal {
-    fn of(listeners: &[Listener]) -> io::Result<Self> {
-        let certificates: Vec<_> = listeners
-            .iter()
-            .filter_map(|listener| match listener {
-                Listener::Tls(_, certificates) => Some(Arc::clone(certificates)),
-                Listener::Unix(..) | Listener::Tcp(_) => None,
-            })
-            .collect();
-        let signal = if certificates.is_empty() {
-            None
-        } else {
-            Some(signal(SignalKind::hangup())?)
-        };
-        Ok(Self { certificates, signal })
-    }
-
-    async fn asked(&mut self) {
-        match &mut self.signal {
-            Some(signal) => {
-                signal.recv().await;
-            }
-            None => std::future::pending().await,
-        }
-    }
-
-    fn renew(&self) {
-        for certificates in &self.certificates {
-            let path = certificates.files().cert.display();
-            match certificates.read_again() {
-                Ok(()) => tracing::info!(%path, "certificates were read again"),
-                Err(error) => tracing::error!(%path, "certificates stay as they were: {error}"),
-            }
-        }
     }
 }

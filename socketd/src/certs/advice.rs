@@ -58,7 +58,7 @@ pub(super) fn text(dir: &Path, arguments: &CertsInit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Listen, TlsFiles};
+    use crate::config::{Listen, Place, TlsFiles};
     use crate::sandbox::Identity;
 
     fn advice(dir: &str, hosts: &[&str]) -> String {
@@ -83,8 +83,9 @@ mod tests {
                 cert: file("server-cert.pem"),
                 key: file("server-key.pem"),
             };
-            let expected = Listen::Tls(([0, 0, 0, 0], PORT).into(), files);
-            assert_eq!(url.parse(), Ok(expected), "{url}");
+            let expected = Place::Tls(([0, 0, 0, 0], PORT).into(), files);
+            let listen = url.parse::<Listen>().unwrap();
+            assert_eq!(listen.place, expected, "{url}");
         }
     }
 

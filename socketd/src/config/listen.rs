@@ -1,4 +1,4 @@
-//! Where to listen, as a URL with options.
+//! Where to listen and who may ask there, as a URL with options.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -7,9 +7,28 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
+use super::terms::{TermsError, TermsText};
+use crate::policy::caller::Terms;
+
+/// A place to listen, and what whoever comes there may do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Listen {
+    /// Where.
+    pub place: Place,
+    /// Who may do what.
+    pub terms: Terms,
+}
+
+/// Without options: what a client is given.
+impl fmt::Display for Listen {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.place.fmt(f)
+    }
+}
+
 /// A place to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Listen {
+pub enum Place {
     /// A unix socket at this absolute path.
     Unix(PathBuf),
     /// A TCP address, in the clear.
@@ -50,12 +69,26 @@ pub enum ListenError {
     Missing(&'static str),
     /// This option means nothing without `tls`.
     WithoutTls(&'static str),
+    /// No TLS is spoken over a unix socket, and none of them is exposed.
+    UnixTls,
     /// `ca` names whose certificates clients must show, and `tls=server` asks for none.
     CaUnasked,
-    /// `insecure` beside `tls`.
+    /// `insecure` beside `tls=verify`.
     InsecureTls,
+    /// Who may do what is not said so.
+    Terms(TermsError),
+    /// An option is no text.
+    Text(String),
     /// Others could reach it and would rule the machine.
     Exposed(SocketAddr),
+    /// Others could reach it, and nothing is asked of them.
+    Unasked(SocketAddr),
+}
+
+impl From<TermsError> for ListenError {
+    fn from(error: TermsError) -> Self {
+        Self::Terms(error)
+    }
 }
 
 impl fmt::Display for ListenError {
@@ -68,7 +101,8 @@ impl fmt::Display for ListenError {
             }
             Self::Unknown(option) => write!(
                 f,
-                "there is no option `{option}`; known are insecure, and tls, ca, cert and key with a value"
+                "there is no option `{option}`; known are insecure, and tls, ca, cert, key, access, allow, deny, \
+                 label, name, callers and id with a value"
             ),
             Self::Twice(option) => write!(f, "the option `{option}` may stand once"),
             Self::Mode => f.write_str("tls must be `verify` (clients show a certificate) or `server`"),
@@ -77,10 +111,19 @@ impl fmt::Display for ListenError {
             Self::WithoutTls(option) => {
                 write!(f, "the option `{option}` means nothing without tls=verify or tls=server")
             }
+            Self::UnixTls => f.write_str("tls and insecure mean nothing with a unix socket"),
             Self::CaUnasked => f.write_str(
                 "tls=server asks clients for no certificate, so `ca` means nothing; perhaps tls=verify is meant",
             ),
-            Self::InsecureTls => f.write_str("`insecure` and tls contradict each other"),
+            Self::InsecureTls => f.write_str("`insecure` and tls=verify contradict each other"),
+            Self::Terms(error) => error.fmt(f),
+            Self::Text(option) => write!(f, "the value of `{option}` is no text"),
+            Self::Unasked(address) => write!(
+                f,
+                "{address} can be reached from other machines, and tls=server asks nothing of them: whoever \
+                 reaches it is root here; use tls=verify, or callers=known with callers in a configuration \
+                 file, or append &insecure if another layer protects it"
+            ),
             Self::Exposed(address) => write!(
                 f,
                 "{address} can be reached from other machines without a password, and whoever reaches it is \
@@ -97,22 +140,47 @@ impl FromStr for Listen {
     type Err = ListenError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        if let Some(path) = text.strip_prefix("unix://") {
-            let path = PathBuf::from(path);
-            return if path.is_absolute() {
-                Ok(Self::Unix(path))
-            } else {
-                Err(ListenError::RelativePath)
-            };
-        }
-        let rest = text.strip_prefix("tcp://").ok_or(ListenError::Scheme)?;
-        let (place, options) = match rest.split_once('?') {
-            None => (rest, Options::default()),
-            Some((place, options)) => (place, Options::parse(options)?),
+        Self::parse(text, Options::default())
+    }
+}
+
+impl Listen {
+    /// Reads a URL; `options` are those that were given beside it.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub fn parse(text: &str, mut options: Options) -> Result<Self, ListenError> {
+        let (url, more) = match text.split_once('?') {
+            None => (text, None),
+            Some((url, more)) => (url, Some(more)),
         };
+        for option in more.into_iter().flat_map(|more| more.split('&')) {
+            let (name, value) = match option.split_once('=') {
+                Some((name, value)) => (name, Some(value)),
+                None => (option, None),
+            };
+            let value = value.map(|value| decoded(name, value)).transpose()?;
+            options.take(name, value.as_deref())?;
+        }
+        if let Some(path) = url.strip_prefix("unix://") {
+            let path = PathBuf::from(decoded("unix://", path)?);
+            if !path.is_absolute() {
+                return Err(ListenError::RelativePath);
+            }
+            return options.at_path(path);
+        }
+        let place = url.strip_prefix("tcp://").ok_or(ListenError::Scheme)?;
         let address = parse_address(place.trim_end_matches('/')).ok_or(ListenError::Address)?;
         options.at(address)
     }
+}
+
+/// A text may hold what would end it (`&`, `?`, `%`) as `%26` and the like.
+fn decoded(name: &str, text: &str) -> Result<String, ListenError> {
+    percent_decode_str(text)
+        .decode_utf8()
+        .map(std::borrow::Cow::into_owned)
+        .map_err(|_| ListenError::Text(name.to_owned()))
 }
 
 /// How much of itself a listener with TLS hides from whom.
@@ -122,61 +190,83 @@ enum Mode {
     Server,
 }
 
-/// What stands behind the question mark.
+/// What stands behind the question mark, or beside the URL in a file.
 #[derive(Debug, Default)]
-struct Options {
+pub struct Options {
     insecure: Option<()>,
     tls: Option<Mode>,
     ca: Option<PathBuf>,
     cert: Option<PathBuf>,
     key: Option<PathBuf>,
+    terms: TermsText,
 }
 
 impl Options {
-    fn parse(text: &str) -> Result<Self, ListenError> {
-        let mut options = Self::default();
-        for option in text.split('&') {
-            let (name, value) = match option.split_once('=') {
-                Some((name, value)) => (name, Some(value)),
-                None => (option, None),
-            };
-            match (name, value) {
-                ("insecure", None) => once("insecure", &mut options.insecure, ())?,
-                ("tls", value) => {
-                    let mode = match value {
-                        Some("verify") => Mode::Verify,
-                        Some("server") => Mode::Server,
-                        _ => return Err(ListenError::Mode),
-                    };
-                    once("tls", &mut options.tls, mode)?;
-                }
-                ("ca", value) => once("ca", &mut options.ca, path("ca", value)?)?,
-                ("cert", value) => once("cert", &mut options.cert, path("cert", value)?)?,
-                ("key", value) => once("key", &mut options.key, path("key", value)?)?,
-                _ => return Err(ListenError::Unknown(option.to_owned())),
+    /// Takes one option.
+    ///
+    /// # Errors
+    /// There is none of this name, it stands there already, or its value cannot be one.
+    pub fn take(&mut self, name: &str, value: Option<&str>) -> Result<(), ListenError> {
+        match (name, value) {
+            ("insecure", None) => once("insecure", &mut self.insecure, ()),
+            ("tls", value) => {
+                let mode = match value {
+                    Some("verify") => Mode::Verify,
+                    Some("server") => Mode::Server,
+                    _ => return Err(ListenError::Mode),
+                };
+                once("tls", &mut self.tls, mode)
             }
+            ("ca", value) => once("ca", &mut self.ca, path("ca", value)?),
+            ("cert", value) => once("cert", &mut self.cert, path("cert", value)?),
+            ("key", value) => once("key", &mut self.key, path("key", value)?),
+            (name, Some(value)) if self.terms.take(name, value)? => Ok(()),
+            (name, None) => Err(ListenError::Unknown(name.to_owned())),
+            (name, Some(value)) => Err(ListenError::Unknown(format!("{name}={value}"))),
         }
-        Ok(options)
+    }
+
+    fn at_path(self, path: PathBuf) -> Result<Listen, ListenError> {
+        if self.tls.is_some() || self.insecure.is_some() {
+            return Err(ListenError::UnixTls);
+        }
+        self.no_files()?;
+        Ok(Listen {
+            place: Place::Unix(path),
+            terms: self.terms.terms()?,
+        })
+    }
+
+    /// Files of certificates mean nothing where no TLS is spoken.
+    fn no_files(&self) -> Result<(), ListenError> {
+        let useless = [("ca", &self.ca), ("cert", &self.cert), ("key", &self.key)];
+        match useless.into_iter().find(|(_, path)| path.is_some()) {
+            Some((name, _)) => Err(ListenError::WithoutTls(name)),
+            None => Ok(()),
+        }
     }
 
     fn at(self, address: SocketAddr) -> Result<Listen, ListenError> {
-        let Some(mode) = self.tls else {
-            let useless = [("ca", self.ca), ("cert", self.cert), ("key", self.key)];
-            if let Some((name, _)) = useless.into_iter().find(|(_, path)| path.is_some()) {
-                return Err(ListenError::WithoutTls(name));
-            }
-            return if address.ip().is_loopback() || self.insecure.is_some() {
-                Ok(Listen::Tcp(address))
-            } else {
-                Err(ListenError::Exposed(address))
-            };
-        };
-        if self.insecure.is_some() {
-            return Err(ListenError::InsecureTls);
+        let insecure = self.insecure.is_some();
+        let exposed = !address.ip().is_loopback() && !insecure;
+        if self.tls.is_none() {
+            self.no_files()?;
         }
+        let terms = self.terms.terms()?;
+        let Some(mode) = self.tls else {
+            if exposed {
+                return Err(ListenError::Exposed(address));
+            }
+            let place = Place::Tcp(address);
+            return Ok(Listen { place, terms });
+        };
         let ca = match (mode, self.ca) {
+            (Mode::Verify, _) if insecure => return Err(ListenError::InsecureTls),
             (Mode::Verify, None) => return Err(ListenError::Missing("ca")),
             (Mode::Server, Some(_)) => return Err(ListenError::CaUnasked),
+            (Mode::Server, None) if exposed && !terms.known_only => {
+                return Err(ListenError::Unasked(address));
+            }
             (_, ca) => ca,
         };
         let files = TlsFiles {
@@ -184,7 +274,8 @@ impl Options {
             cert: self.cert.ok_or(ListenError::Missing("cert"))?,
             key: self.key.ok_or(ListenError::Missing("key"))?,
         };
-        Ok(Listen::Tls(address, files))
+        let place = Place::Tls(address, files);
+        Ok(Listen { place, terms })
     }
 }
 
@@ -195,12 +286,9 @@ fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), Li
     }
 }
 
-/// A value may hold what would end it (`&`, `%`) as `%26` and the like.
 fn path(name: &'static str, value: Option<&str>) -> Result<PathBuf, ListenError> {
-    let decoded = percent_decode_str(value.unwrap_or_default()).decode_utf8();
-    let path = decoded.map(|text| PathBuf::from(text.into_owned()));
-    match path {
-        Ok(path) if path.is_absolute() => Ok(path),
+    match value.map(PathBuf::from) {
+        Some(path) if path.is_absolute() => Ok(path),
         _ => Err(ListenError::Path(name)),
     }
 }
@@ -216,8 +304,8 @@ fn parse_address(place: &str) -> Option<SocketAddr> {
     place.parse().ok()
 }
 
-/// Without options: what a client is given.
-impl fmt::Display for Listen {
+/// What a client is given.
+impl fmt::Display for Place {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
@@ -239,6 +327,10 @@ mod tests {
     #[test]
     fn listen_urls() {
         check("unix:///run/a.sock", Ok("unix:///run/a.sock"));
+        check("unix:///run/a%3Fb.sock?access=read", Ok("unix:///run/a?b.sock"));
+        check("unix:///run/a.sock?tls=verify", Err(ListenError::UnixTls));
+        check("unix:///run/a.sock?ca=/a", Err(ListenError::WithoutTls("ca")));
+        check("unix:///run/a.sock?x", Err(ListenError::Unknown("x".to_owned())));
         check("unix://run/a.sock", Err(ListenError::RelativePath));
         check("tcp://127.0.0.1:2375", Ok("tcp://127.0.0.1:2375"));
         check("tcp://127.0.0.1:2375/", Ok("tcp://127.0.0.1:2375"));
@@ -264,7 +356,10 @@ mod tests {
                 cert: "/c".into(),
                 key: "/k".into(),
             };
-            Listen::Tls(([0, 0, 0, 0], 2376).into(), files)
+            Listen {
+                place: Place::Tls(([0, 0, 0, 0], 2376).into(), files),
+                terms: Terms::default(),
+            }
         });
         assert_eq!(got, expected, "{options}");
     }
@@ -274,10 +369,12 @@ mod tests {
         use ListenError as Error;
         check_options("tls=verify&ca=/a&cert=/c&key=/k", Ok(Some("/a")));
         check_options("key=/k&cert=/c&ca=/a%26b%25&tls=verify", Ok(Some("/a&b%")));
-        check_options("tls=server&cert=/c&key=/k", Ok(None));
+        check_options("tls=server&cert=/c&key=/k&insecure", Ok(None));
+        let anywhere = ([0, 0, 0, 0], 2376).into();
+        check_options("tls=server&cert=/c&key=/k", Err(Error::Unasked(anywhere)));
         check_options("tls=verify&cert=/c&key=/k", Err(Error::Missing("ca")));
         check_options("tls=verify&ca=/a&key=/k", Err(Error::Missing("cert")));
-        check_options("tls=server&cert=/c", Err(Error::Missing("key")));
+        check_options("tls=server&cert=/c&insecure", Err(Error::Missing("key")));
         check_options("tls=server&ca=/a&cert=/c&key=/k", Err(Error::CaUnasked));
         check_options(
             "tls=verify&ca=/a&cert=/c&key=/k&insecure",
@@ -288,7 +385,7 @@ mod tests {
         check_options("tls=server&cert=c&key=/k", Err(Error::Path("cert")));
         check_options("tls=server&cert=/c&key", Err(Error::Path("key")));
         check_options("tls=server&cert=/c&key=", Err(Error::Path("key")));
-        check_options("tls=server&cert=/c&key=/%ff", Err(Error::Path("key")));
+        check_options("tls=server&cert=/c&key=/%ff", Err(Error::Text("key".to_owned())));
         check_options("tls=server&cert=/c&cert=/c&key=/k", Err(Error::Twice("cert")));
         check_options("tls=server&tls=server", Err(Error::Twice("tls")));
         check_options("insecure&insecure", Err(Error::Twice("insecure")));

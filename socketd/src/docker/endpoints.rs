@@ -159,19 +159,40 @@ pub const ENDPOINTS: &[Endpoint] = &[
     endpoint("POST", "/session", Served::NotYet),
 ];
 
-/// The endpoint a request means. `path`: without version prefix, as it came (still percent-encoded).
-/// Words of a path come before placeholders, as `/images/json` before an image called `json`; a
-/// placeholder is one part of a path, except that names of images and plugins may hold slashes.
+/// Endpoints that are ours alone, beside Docker's.
+pub const OWN: &[Endpoint] = &[
+    endpoint("GET", "/metrics", Served::Fully),
+    endpoint("GET", "/_socketd/health", Served::Fully),
+];
+
+/// All of them, Docker's first. The place of one in this order is its number.
+pub fn all() -> impl Iterator<Item = &'static Endpoint> {
+    ENDPOINTS.iter().chain(OWN)
+}
+
+/// The endpoint a request means, with its number. `path`: without version prefix, as it came (still
+/// percent-encoded). Words of a path come before placeholders, as `/images/json` before an image called
+/// `json`; a placeholder is one part of a path, except that names of images and plugins may hold slashes.
+/// A `HEAD` of what can be got means the same, unless it is an endpoint of its own.
 #[must_use]
-pub fn lookup(method: &str, path: &str) -> Option<Endpoint> {
-    let mut found: Option<Endpoint> = None;
-    for endpoint in ENDPOINTS {
-        let better = found.is_none_or(|found| placeholders(endpoint.path) < placeholders(found.path));
+pub fn find(method: &str, path: &str) -> Option<(usize, &'static Endpoint)> {
+    let mut found: Option<(usize, &Endpoint)> = None;
+    for (number, endpoint) in all().enumerate() {
+        let better = found.is_none_or(|(_, found)| placeholders(endpoint.path) < placeholders(found.path));
         if endpoint.method == method && better && fits(endpoint.path, path) {
-            found = Some(*endpoint);
+            found = Some((number, endpoint));
         }
     }
-    found
+    match found {
+        None if method == "HEAD" => find("GET", path),
+        _ => found,
+    }
+}
+
+/// As [`find`], without the number.
+#[must_use]
+pub fn lookup(method: &str, path: &str) -> Option<Endpoint> {
+    find(method, path).map(|(_, endpoint)| *endpoint)
 }
 
 fn placeholders(pattern: &str) -> usize {
@@ -347,6 +368,14 @@ mod tests {
         check("GET", "/images/get", Some("/images/get"));
         check("GET", "/images/a/b/get", Some("/images/{name}/get"));
         check("HEAD", "/_ping", Some("/_ping"));
+        check("HEAD", "/containers/json", Some("/containers/json"));
+        check(
+            "HEAD",
+            "/containers/web/archive",
+            Some("/containers/{id}/archive"),
+        );
+        check("HEAD", "/containers/create", None);
+        check("GET", "/_socketd/health", Some("/_socketd/health"));
         check("GET", "/services", Some("/services"));
         check("GET", "/nothing/here", None);
         check("PUT", "/containers/json", None);

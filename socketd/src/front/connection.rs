@@ -5,7 +5,6 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::response::Response;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -16,6 +15,7 @@ use crate::docker::error::ApiError;
 use crate::ending::Ending;
 use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, IDLE_MAX};
 use crate::policy::browser::{Foreign, Guard};
+use crate::policy::caller::Recognition;
 use crate::routes::Entry;
 
 /// What a connection meets behind its listener.
@@ -23,6 +23,8 @@ pub(super) struct Inside {
     pub(super) entry: Arc<Entry>,
     /// Who may ask; none where everybody who can connect may.
     pub(super) guard: Option<Guard>,
+    /// Who asks, once a request tells.
+    pub(super) recognition: Recognition,
     pub(super) ending: Ending,
     /// Held as long as the connection lives.
     pub(super) permit: OwnedSemaphorePermit,
@@ -38,18 +40,23 @@ where
     let Inside {
         entry,
         guard,
+        recognition,
         mut ending,
         permit: _permit,
     } = inside;
     let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
         let entry = Arc::clone(&entry);
-        let verdict = guard
+        let foreign = guard
             .as_ref()
-            .map_or(Ok(()), |guard| guard.judge(request.uri(), request.headers()));
+            .and_then(|guard| guard.judge(request.uri(), request.headers()).err());
+        let caller = match foreign {
+            Some(foreign) => Err(refusal(foreign)),
+            None => recognition.caller(request.headers()),
+        };
         async move {
-            Ok::<_, Infallible>(match verdict {
-                Ok(()) => entry.answer(request.map(Body::new)).await,
-                Err(foreign) => refuse(&entry, foreign),
+            Ok::<_, Infallible>(match caller {
+                Ok(caller) => entry.answer(&caller, request.map(Body::new)).await,
+                Err(error) => entry.refuse(error),
             })
         }
     });
@@ -73,8 +80,8 @@ where
     }
 }
 
-fn refuse(entry: &Entry, foreign: Foreign) -> Response {
+fn refusal(foreign: Foreign) -> ApiError {
     // A page can ask without end: not at a level that fills a log.
     tracing::debug!(?foreign, "a request is refused");
-    entry.refuse(ApiError::forbidden(foreign.sentence()))
+    ApiError::forbidden(foreign.sentence())
 }

@@ -3,6 +3,7 @@
 //! Nothing here knows what is asked: it accepts, bounds, and hands on.
 
 mod certificates;
+mod client;
 mod connection;
 mod tcp;
 mod tls;
@@ -22,11 +23,12 @@ use tokio::time::timeout;
 
 pub use self::certificates::{CertificateError, Certificates};
 use self::connection::Inside;
-use crate::config::Listen;
+use crate::config::Place;
 use crate::ending::Ending;
 use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, SHUTDOWN_MAX, WRITE_STALL_MAX};
 use crate::patience::Patience;
 use crate::policy::browser::{Allowed, Guard};
+use crate::policy::caller::{Keeper, Peer, Recognition};
 use crate::routes::Entry;
 
 /// Why a listener cannot be opened.
@@ -85,11 +87,11 @@ impl Planned {
     ///
     /// # Errors
     /// See [`CertificateError`].
-    pub fn of(listen: &Listen, key_group: Gid) -> Result<Self, CertificateError> {
-        Ok(match listen {
-            Listen::Unix(path) => Self::Unix(path.clone()),
-            Listen::Tcp(address) => Self::Tcp(*address),
-            Listen::Tls(address, files) => {
+    pub fn of(place: &Place, key_group: Gid) -> Result<Self, CertificateError> {
+        Ok(match place {
+            Place::Unix(path) => Self::Unix(path.clone()),
+            Place::Tcp(address) => Self::Tcp(*address),
+            Place::Tls(address, files) => {
                 Self::Tls(*address, Arc::new(Certificates::read(files, key_group)?))
             }
         })
@@ -140,12 +142,12 @@ impl Listener {
     ///
     /// # Errors
     /// What the system says.
-    pub fn place(&self) -> io::Result<Listen> {
+    pub fn place(&self) -> io::Result<Place> {
         Ok(match self {
-            Self::Unix(_, file) => Listen::Unix(file.path().to_owned()),
-            Self::Tcp(listener) => Listen::Tcp(listener.local_addr()?),
+            Self::Unix(_, file) => Place::Unix(file.path().to_owned()),
+            Self::Tcp(listener) => Place::Tcp(listener.local_addr()?),
             Self::Tls(listener, certificates) => {
-                Listen::Tls(listener.local_addr()?, certificates.files().clone())
+                Place::Tls(listener.local_addr()?, certificates.files().clone())
             }
         })
     }
@@ -160,19 +162,30 @@ impl fmt::Display for Listener {
     }
 }
 
-/// Serves every listener until `ending` is told; then lets running requests finish, but not for
+/// What all listeners share.
+#[derive(Debug, Clone)]
+pub struct House {
+    /// Where every request goes.
+    pub entry: Arc<Entry>,
+    /// Who may do what; its terms are in the order of the listeners.
+    pub keeper: Arc<Keeper>,
+    /// What browsers may ask over TCP.
+    pub allowed: Arc<Allowed>,
+    /// Told when all is to end.
+    pub ending: Ending,
+}
+
+/// Serves every listener until the end is told; then lets running requests finish, but not for
 /// longer than [`SHUTDOWN_MAX`].
-///
-/// What browsers may ask over TCP is in `allowed`.
-pub async fn serve(listeners: Vec<Listener>, entry: Arc<Entry>, allowed: Arc<Allowed>, ending: Ending) {
+pub async fn serve(listeners: Vec<Listener>, house: House) {
     let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
     let mut accepting = JoinSet::new();
-    for listener in listeners {
+    for (number, listener) in listeners.into_iter().enumerate() {
         let door = Door {
-            guard: listener.guard(&allowed),
+            guard: listener.guard(&house.allowed),
             listener,
-            entry: Arc::clone(&entry),
-            ending: ending.clone(),
+            number,
+            house: house.clone(),
         };
         accepting.spawn(door.accept(Arc::clone(&connections)));
     }
@@ -189,15 +202,16 @@ pub async fn serve(listeners: Vec<Listener>, entry: Arc<Entry>, allowed: Arc<All
 /// A listener and what stands behind it.
 struct Door {
     listener: Listener,
+    /// Its place among the listeners.
+    number: usize,
     guard: Option<Guard>,
-    entry: Arc<Entry>,
-    ending: Ending,
+    house: House,
 }
 
 impl Door {
     /// Accepts connections, each under a permit that it keeps.
     async fn accept(self, connections: Arc<Semaphore>) {
-        let mut ending = self.ending.clone();
+        let mut ending = self.house.ending.clone();
         loop {
             let permit = tokio::select! {
                 () = ending.told() => return,
@@ -216,26 +230,35 @@ impl Door {
     }
 
     async fn accept_one(&self, permit: OwnedSemaphorePermit) -> io::Result<()> {
-        let inside = Inside {
-            entry: Arc::clone(&self.entry),
-            guard: self.guard.clone(),
-            ending: self.ending.clone(),
-            permit,
-        };
         match &self.listener {
             Listener::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
-                tokio::spawn(connection::serve(Patience::new(stream, WRITE_STALL_MAX), inside));
+                let peer = unix::peer(&stream)?;
+                let stream = Patience::new(stream, WRITE_STALL_MAX);
+                tokio::spawn(connection::serve(stream, self.inside(peer, permit)));
             }
             Listener::Tcp(listener) => {
-                let stream = tcp::accept(listener).await?;
-                tokio::spawn(connection::serve(Patience::new(stream, WRITE_STALL_MAX), inside));
+                let (stream, address) = tcp::accept(listener).await?;
+                let stream = Patience::new(stream, WRITE_STALL_MAX);
+                let inside = self.inside(Peer::Tcp(address), permit);
+                tokio::spawn(connection::serve(stream, inside));
             }
             Listener::Tls(listener, certificates) => {
-                let stream = tcp::accept(listener).await?;
+                let (stream, address) = tcp::accept(listener).await?;
+                let inside = self.inside(Peer::Tls(address, None), permit);
                 tokio::spawn(tls::serve(stream, certificates.acceptor(), inside));
             }
         }
         Ok(())
+    }
+
+    fn inside(&self, peer: Peer, permit: OwnedSemaphorePermit) -> Inside {
+        Inside {
+            entry: Arc::clone(&self.house.entry),
+            guard: self.guard.clone(),
+            recognition: Recognition::new(Arc::clone(&self.house.keeper), self.number, peer),
+            ending: self.house.ending.clone(),
+            permit,
+        }
     }
 }

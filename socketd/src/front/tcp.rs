@@ -1,7 +1,7 @@
 //! Requests over TCP.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
@@ -19,12 +19,12 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> 
     }
 }
 
-/// The next connection. Answers are small and made at once; waiting to fill a packet only delays.
-pub(super) async fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
-    let (stream, _) = listener.accept().await?;
+/// The next connection, and where it comes from. Answers are small and made at once; waiting to fill a packet only delays.
+pub(super) async fn accept(listener: &TcpListener) -> io::Result<(TcpStream, IpAddr)> {
+    let (stream, address) = listener.accept().await?;
     stream.set_nodelay(true)?;
     keep_alive(&stream)?;
-    Ok(stream)
+    Ok((stream, address.ip().to_canonical()))
 }
 
 /// Lets the kernel find out that a silent client is gone.

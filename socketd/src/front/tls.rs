@@ -8,6 +8,7 @@ use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
+use super::client;
 use super::connection::{self, Inside};
 use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, HANDSHAKE_MAX, WRITE_STALL_MAX};
 use crate::patience::Patience;
@@ -19,14 +20,20 @@ const IN_THE_CLEAR: &[u8] =
 
 /// Serves one connection to its end. A client that does not finish the handshake in time holds its
 /// permit no longer.
-pub(super) async fn serve(stream: TcpStream, acceptor: TlsAcceptor, inside: Inside) {
+pub(super) async fn serve(stream: TcpStream, acceptor: TlsAcceptor, mut inside: Inside) {
     let mut ending = inside.ending.clone();
     let shaken = tokio::select! {
         shaken = timeout(HANDSHAKE_MAX, shake(stream, &acceptor)) => shaken,
         () = ending.told() => return,
     };
     match shaken {
-        Ok(Ok(stream)) => connection::serve(stream, inside).await,
+        Ok(Ok(stream)) => {
+            let (_, session) = stream.get_ref();
+            if let Some(shown) = session.peer_certificates().and_then(<[_]>::first) {
+                inside.recognition.shown(client::read(shown));
+            }
+            connection::serve(stream, inside).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "no handshake"),
         Err(_) => tracing::debug!("a client does not finish its handshake"),
     }

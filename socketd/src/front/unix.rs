@@ -9,6 +9,7 @@ use nix::unistd::Gid;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::BindError;
+use crate::policy::caller::Peer;
 
 /// Owner and group may connect, nobody else.
 const SOCKET_MODE: u32 = 0o660;
@@ -51,6 +52,15 @@ pub(super) async fn bind(path: &Path, group: Option<Gid>) -> Result<(UnixListene
     }
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
     Ok((listener, file))
+}
+
+/// Who connected, by the kernel's word.
+pub(super) fn peer(stream: &UnixStream) -> io::Result<Peer> {
+    let credentials = stream.peer_cred()?;
+    Ok(Peer::Unix {
+        uid: credentials.uid(),
+        gid: credentials.gid(),
+    })
 }
 
 /// Removes a socket that a process left behind: one on which nobody answers.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::{ACCEPT, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderValue};
 use axum::response::Response;
@@ -13,7 +13,8 @@ use axum::routing::get;
 use bytes::Bytes;
 use futures_util::stream;
 use tokio::time::Instant;
-use wire::Time;
+use wire::event::attribute;
+use wire::{Event, EventKind, Time};
 
 use super::Desk;
 use super::answer::{Answer, failed, now};
@@ -25,12 +26,19 @@ use crate::docker::query::Query;
 use crate::ending::Ending;
 use crate::feed::{FeedError, Heard, Reader, Start};
 use crate::link::Link;
+use crate::policy::caller::Caller;
+use crate::policy::scope::Scope;
 
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new().route("/events", get(events))
 }
 
-async fn events(State(desk): State<Arc<Desk>>, headers: HeaderMap, RawQuery(query): RawQuery) -> Answer {
+async fn events(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    headers: HeaderMap,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let now = now();
     let query = EventQuery::parse(&Query::parse(query.as_deref()), now)?;
     let framing = Framing::wanted(
@@ -57,6 +65,7 @@ async fn events(State(desk): State<Arc<Desk>>, headers: HeaderMap, RawQuery(quer
             .filter(|until| *until > now)
             .map(|until| Instant::now() + Duration::from_nanos(until.0.saturating_sub(now.0))),
         query,
+        caller,
         framing,
         ending: desk.ending.clone(),
     };
@@ -99,6 +108,7 @@ fn start(query: &EventQuery, first: u64, last: u64) -> Result<Start, ApiError> {
 struct Stream {
     reader: Reader,
     query: EventQuery,
+    caller: Arc<Caller>,
     framing: Framing,
     link: Arc<Link>,
     networks: Networks,
@@ -148,7 +158,11 @@ impl Stream {
     fn render(&self, events: &[Arc<Heard>]) -> Bytes {
         let passing = events.iter().filter(|heard| {
             let in_time = self.query.until.is_none_or(|until| heard.event.time <= until);
-            in_time && self.query.matches(&heard.event, &self.networks)
+            let seen = self
+                .caller
+                .scope()
+                .is_none_or(|scope| is_seen(scope, &heard.event));
+            in_time && seen && self.query.matches(&heard.event, &self.networks)
         });
         let lines = passing.map(|heard| {
             if self.query.cursor.is_some() {
@@ -158,6 +172,18 @@ impl Stream {
             }
         });
         self.framing.join(lines.filter(|line| !line.is_empty()))
+    }
+}
+
+/// Whether an event is told to whoever sees only some containers. What happens to a container tells its name and
+/// labels; that one joins or leaves a network tells neither, so it is told to nobody of these.
+fn is_seen(scope: &Scope, event: &Event) -> bool {
+    match event.kind {
+        EventKind::Container => {
+            let name = event.attribute(attribute::NAME).unwrap_or_default();
+            scope.shows(name, &event.labels)
+        }
+        _ => event.attribute(attribute::CONTAINER).is_none(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::docker::containers::list::{Prepared, render_list};
 use crate::docker::images::ImageIndex;
 use crate::docker::networks::Networks;
 use crate::link::{Held, Link, LinkError, Listing};
+use crate::policy::scope::Scope;
 
 fn unexpected<T>(frame: &Response) -> Result<T, LinkError> {
     Err(LinkError::Unexpected { kind: frame.kind() })
@@ -56,7 +57,7 @@ pub(super) struct Around {
 /// Every container, newest first.
 #[derive(Debug)]
 pub(super) struct ContainerList {
-    pub(super) prepared: Vec<Prepared>,
+    pub(super) prepared: Vec<Arc<Prepared>>,
     pub(super) images: Arc<ImageList>,
     pub(super) networks: Networks,
     /// The body of the commonest question, all containers, while its texts are true.
@@ -96,7 +97,7 @@ impl Listing for ContainerList {
         let networks = Networks::new(&*around.link.info().await?);
         let prepared = parts
             .into_iter()
-            .map(|summary| Prepared::new(summary, None, &networks, &images.index))
+            .map(|summary| Arc::new(Prepared::new(summary, None, &networks, &images.index)))
             .collect();
         Ok(Self {
             prepared,
@@ -109,8 +110,22 @@ impl Listing for ContainerList {
 
 impl ContainerList {
     /// What the containers are, without what was rendered of them.
-    pub(super) fn summaries(&self) -> impl Iterator<Item = &Summary> {
-        self.prepared.iter().map(Prepared::summary)
+    pub(super) fn summaries(&self) -> impl Iterator<Item = &Summary> + Clone {
+        self.prepared.iter().map(|one| one.summary())
+    }
+
+    /// The part of the list that is seen in a scope.
+    pub(super) fn seen_in(&self, scope: &Scope) -> Self {
+        let seen = self
+            .prepared
+            .iter()
+            .filter(|one| scope.shows_summary(one.summary()));
+        Self {
+            prepared: seen.cloned().collect(),
+            images: Arc::clone(&self.images),
+            networks: self.networks.clone(),
+            whole: Mutex::new(None),
+        }
     }
 
     /// The body that shows every container.
@@ -120,7 +135,7 @@ impl ContainerList {
             // A clock that was set back makes a text of the future as wrong as one of the past.
             Some(rendered) if rendered.from <= now && now < rendered.until => rendered.body.clone(),
             _ => {
-                let (body, until) = render(self.prepared.iter(), now);
+                let (body, until) = render(self.prepared.iter().map(Arc::as_ref), now);
                 *whole = Some(Rendered {
                     body: body.clone(),
                     from: now,

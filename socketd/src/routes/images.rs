@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, Request, State};
+use axum::extract::{Extension, Path, RawQuery, Request, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::IntoResponse;
@@ -17,6 +17,7 @@ use super::{Desk, body, not_served};
 use crate::docker::error::Act;
 use crate::docker::images;
 use crate::docker::query::Query;
+use crate::policy::caller::Caller;
 
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
@@ -26,9 +27,13 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
         .route("/images/{*rest}", get(show).post(order).delete(remove))
 }
 
-async fn list(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Answer {
+async fn list(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let query = Query::parse(query.as_deref());
-    let held = desk.containers.current().await;
+    let held = desk.containers_for(&caller).await;
     let held = held.map_err(|error| failed(&error, Act::Other))?;
     let uses = images::Uses::count(held.summaries());
     let answer = images::list(&held.images.index, &query, &uses, now())?;
@@ -105,14 +110,16 @@ async fn create(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery, body: 
 /// `POST /commit`: an image of a container.
 async fn commit(
     State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Arc<Caller>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
 ) -> Answer {
     let query = Query::parse(query.as_deref());
     let reference = images::commit_container(&query)?;
+    let reference = desk.reference_for(&caller, reference).await?;
     let body = body::read(body).await?;
-    let asked = tokio::try_join!(desk.link.inspect(reference), desk.images.current());
+    let asked = tokio::try_join!(desk.link.inspect(&reference), desk.images.current());
     let (container, held) = asked.map_err(|error| failed(&error, Act::Other))?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let order = images::parse_commit(&query, &body, content_type, &container, &held.index)?;

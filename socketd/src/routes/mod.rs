@@ -4,6 +4,7 @@
 //! [`docker`](crate::docker); no handler writes JSON of its own.
 
 mod answer;
+mod audit;
 mod body;
 mod containers;
 mod events;
@@ -15,6 +16,7 @@ mod networks;
 mod plugins;
 mod system;
 mod upload;
+mod view;
 mod volumes;
 
 use std::sync::Arc;
@@ -36,7 +38,9 @@ use crate::feed::Feed;
 use crate::feed::stats::Gauges;
 use crate::limits::STREAMS_MAX;
 use crate::link::{Held, Link};
+use crate::policy::caller::Caller;
 use crate::streams::Execs;
+use audit::Audit;
 use held::{ContainerList, ImageList};
 
 const API_VERSION_HEADER: HeaderName = HeaderName::from_static("api-version");
@@ -62,6 +66,7 @@ struct Desk {
 #[derive(Debug)]
 pub struct Entry {
     router: Router,
+    desk: Arc<Desk>,
     server: HeaderValue,
 }
 
@@ -87,20 +92,52 @@ impl Entry {
             ending,
         });
         Self {
-            router: router(desk),
+            router: router(Arc::clone(&desk)),
+            desk,
             server: HeaderValue::from_str(&server_header()).unwrap_or(HeaderValue::from_static("socketd")),
         }
     }
 
-    /// Answers one request.
-    pub async fn answer(&self, request: Request<Body>) -> Response {
-        self.signed(match without_version(request) {
-            Ok(request) => match self.router.clone().oneshot(request).await {
-                Ok(response) => response,
-                Err(never) => match never {},
-            },
+    /// Answers one request of this caller.
+    pub async fn answer(&self, caller: &Arc<Caller>, request: Request<Body>) -> Response {
+        self.signed(match self.admit(caller, request).await {
+            Ok(response) => response,
             Err(error) => error.into_response(),
         })
+    }
+
+    /// Finds out what is asked, and hands it on where this caller may ask it. What changes something is told to
+    /// the audit log, with how it went.
+    async fn admit(&self, caller: &Arc<Caller>, request: Request<Body>) -> Result<Response, ApiError> {
+        let request = without_version(request)?;
+        let asked = endpoints::find(request.method().as_str(), request.uri().path());
+        let Some((number, endpoint)) = asked else {
+            return Err(page_not_found());
+        };
+        let audit = Audit::begin(caller, endpoint, &request);
+        let outcome = if caller.access.rights.permit(number) {
+            self.hand_on(caller, endpoint, request).await
+        } else {
+            Err(denied(endpoint))
+        };
+        audit.end(&outcome);
+        outcome
+    }
+
+    async fn hand_on(
+        &self,
+        caller: &Arc<Caller>,
+        endpoint: &'static Endpoint,
+        mut request: Request<Body>,
+    ) -> Result<Response, ApiError> {
+        if let Some(scope) = caller.scope() {
+            request = view::narrow(&self.desk, scope, endpoint, request).await?;
+        }
+        request.extensions_mut().insert(Arc::clone(caller));
+        match self.router.clone().oneshot(request).await {
+            Ok(response) => Ok(response),
+            Err(never) => match never {},
+        }
     }
 
     /// Refuses one that no route may see.
@@ -160,6 +197,14 @@ async fn not_served(request: Request<Body>) -> ApiError {
         .as_ref()
         .and_then(Endpoint::refusal)
         .unwrap_or_else(page_not_found)
+}
+
+/// What a caller is told who may not ask this.
+fn denied(endpoint: &Endpoint) -> ApiError {
+    ApiError::forbidden(format!(
+        "authorization denied: permission denied for {} {}",
+        endpoint.method, endpoint.path
+    ))
 }
 
 fn page_not_found() -> ApiError {

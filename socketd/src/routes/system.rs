@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::header::{CACHE_CONTROL, CONTENT_TYPE, PRAGMA};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -15,6 +15,7 @@ use super::answer::{Answer, failed, json, now};
 use crate::docker::error::Act;
 use crate::docker::query::Query;
 use crate::docker::system::{self, Holdings};
+use crate::policy::caller::Caller;
 
 const BUILDER_VERSION: HeaderName = HeaderName::from_static("builder-version");
 const SWARM: HeaderName = HeaderName::from_static("swarm");
@@ -54,8 +55,8 @@ async fn version(State(desk): State<Arc<Desk>>) -> Answer {
     json(StatusCode::OK, &system::version(&info))
 }
 
-async fn info(State(desk): State<Arc<Desk>>) -> Answer {
-    let asked = tokio::try_join!(desk.link.info(), desk.containers.current());
+async fn info(State(desk): State<Arc<Desk>>, Extension(caller): Extension<Arc<Caller>>) -> Answer {
+    let asked = tokio::try_join!(desk.link.info(), desk.containers_for(&caller));
     let (info, containers) = asked.map_err(|error| failed(&error, Act::Other))?;
     let answer = system::info(
         &info,
@@ -67,9 +68,13 @@ async fn info(State(desk): State<Arc<Desk>>) -> Answer {
     json(StatusCode::OK, &answer)
 }
 
-async fn disk_usage(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Answer {
+async fn disk_usage(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let query = Query::parse(query.as_deref());
-    let asked = tokio::try_join!(desk.link.disk_usage(), desk.containers.current());
+    let asked = tokio::try_join!(desk.link.disk_usage(), desk.containers_for(&caller));
     let (usage, containers) = asked.map_err(|error| failed(&error, Act::Other))?;
     let summaries: Vec<Summary> = containers.summaries().cloned().collect();
     let holdings = Holdings {

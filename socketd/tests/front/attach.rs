@@ -111,11 +111,12 @@ async fn a_client_that_does_not_upgrade_can_only_read() {
     let (stand_in, log) = with_log();
     log.write(Output, b"one\n");
     let (entry, _teller) = entry(&stand_in);
-    let reply = entry.answer(crate::client::request(
-        "POST",
-        "/containers/c/attach?logs=1&stdout=1",
-        axum::body::Body::empty(),
-    ));
+    let caller = crate::client::trusted();
+    let path = "/containers/c/attach?logs=1&stdout=1";
+    let reply = entry.answer(
+        &caller,
+        crate::client::request("POST", path, axum::body::Body::empty()),
+    );
     let reply = reply.await;
     assert_eq!(reply.status(), StatusCode::OK);
     assert_eq!(

@@ -10,11 +10,12 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use socketd::config::Listen;
+use socketd::config::Place;
 use socketd::ending::{self, Ending, Teller};
-use socketd::front::{self, Listener, Planned};
+use socketd::front::{self, House, Listener, Planned};
 use socketd::link::Link;
 use socketd::policy::browser::Allowed;
+use socketd::policy::caller::{Caller, Keeper, Rules, Terms};
 use socketd::routes::Entry;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
@@ -31,6 +32,11 @@ pub(crate) fn entry(stand_in: &StandIn) -> (Arc<Entry>, Teller) {
 
 fn entry_until(stand_in: &StandIn, ending: Ending) -> Arc<Entry> {
     Arc::new(Entry::new(Arc::new(Link::new(stand_in.dir())), ending))
+}
+
+/// Somebody who may do everything.
+pub(crate) fn trusted() -> Arc<Caller> {
+    Arc::new(Caller::trusted("test"))
 }
 
 /// A whole answer.
@@ -65,7 +71,7 @@ pub(crate) async fn ask(entry: &Entry, method: &str, path: &str) -> Reply {
 
 pub(crate) async fn send(entry: &Entry, request: Request<Body>) -> Reply {
     let whole = async {
-        let (head, body) = entry.answer(request).await.into_parts();
+        let (head, body) = entry.answer(&trusted(), request).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes();
         Reply {
             status: head.status,
@@ -80,7 +86,7 @@ pub(crate) async fn send(entry: &Entry, request: Request<Body>) -> Reply {
 pub(crate) async fn ask_bytes(entry: &Entry, path: &str) -> (StatusCode, HeaderMap, Vec<u8>) {
     let whole = async {
         let (head, body) = entry
-            .answer(request("GET", path, Body::empty()))
+            .answer(&trusted(), request("GET", path, Body::empty()))
             .await
             .into_parts();
         let body = body.collect().await.unwrap().to_bytes();
@@ -103,7 +109,7 @@ pub(crate) fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
 
 /// The front on a socket of its own.
 pub(crate) struct Served {
-    pub(crate) place: Listen,
+    pub(crate) place: Place,
     teller: Teller,
     task: JoinHandle<()>,
 }
@@ -144,23 +150,32 @@ impl Served {
     fn behind(listener: Listener, link: Arc<Link>, allowed: Allowed) -> Self {
         let place = listener.place().unwrap();
         let (teller, ending) = ending::channel();
-        let entry = Arc::new(Entry::new(link, ending.clone()));
-        let task = tokio::spawn(front::serve(vec![listener], entry, Arc::new(allowed), ending));
+        let rules = Rules {
+            terms: vec![Terms::default()],
+            ..Rules::default()
+        };
+        let house = House {
+            entry: Arc::new(Entry::new(link, ending.clone())),
+            keeper: Arc::new(Keeper::new(rules)),
+            allowed: Arc::new(allowed),
+            ending,
+        };
+        let task = tokio::spawn(front::serve(vec![listener], house));
         Self { place, teller, task }
     }
 
     pub(crate) async fn connect(&self) -> Raw {
         match &self.place {
-            Listen::Unix(path) => Raw::over(UnixStream::connect(path).await.unwrap()),
-            Listen::Tcp(address) => Raw::over(TcpStream::connect(address).await.unwrap()),
-            Listen::Tls(..) => panic!("a handshake comes before"),
+            Place::Unix(path) => Raw::over(UnixStream::connect(path).await.unwrap()),
+            Place::Tcp(address) => Raw::over(TcpStream::connect(address).await.unwrap()),
+            Place::Tls(..) => panic!("a handshake comes before"),
         }
     }
 
     /// The path of its unix socket.
     pub(crate) fn path(&self) -> &Path {
         match &self.place {
-            Listen::Unix(path) => path,
+            Place::Unix(path) => path,
             other => panic!("{other} has no path"),
         }
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use nix::unistd::getegid;
 use socketd::certs::Set;
-use socketd::config::{Listen, TlsFiles};
+use socketd::config::{Place, TlsFiles};
 use socketd::front::{CertificateError, Certificates, Planned};
 use socketd::limits::{HANDSHAKE_MAX, WRITE_STALL_MAX};
 use socketd::policy::browser::Allowed;
@@ -37,7 +37,7 @@ struct Secure {
 
 impl Secure {
     async fn new(stand_in: &StandIn, files: TlsFiles) -> Self {
-        let listen = Listen::Tls(SocketAddr::from(([127, 0, 0, 1], 0)), files);
+        let listen = Place::Tls(SocketAddr::from(([127, 0, 0, 1], 0)), files);
         let planned = Planned::of(&listen, getegid()).unwrap();
         let certificates = Arc::clone(planned.certificates().unwrap());
         let served = Served::planned(&planned, stand_in, Allowed::default()).await;
@@ -46,7 +46,7 @@ impl Secure {
 
     async fn tcp(&self) -> TcpStream {
         match &self.served.place {
-            Listen::Tls(address, _) => TcpStream::connect(address).await.unwrap(),
+            Place::Tls(address, _) => TcpStream::connect(address).await.unwrap(),
             other => panic!("{other} is not TLS"),
         }
     }

@@ -1,5 +1,7 @@
 //! Which containers a list or a prune means.
 
+use std::borrow::Borrow;
+
 use wire::spec::MountKind;
 use wire::{ImageId, Status, Summary, Time};
 
@@ -21,8 +23,8 @@ const PRUNE_FILTERS: &[&str] = &["label", "label!", "until"];
 ///
 /// # Errors
 /// 400 for a filter's value that cannot be one, 404 for a container it names that is none.
-pub fn select<'a>(
-    all: &'a [Prepared],
+pub fn select<'a, P: Borrow<Prepared>>(
+    all: &'a [P],
     query: &ListQuery,
     images: &ImageIndex,
     networks: &Networks,
@@ -33,6 +35,7 @@ pub fn select<'a>(
         .get(criteria.first..criteria.end)
         .unwrap_or_default()
         .iter()
+        .map(Borrow::borrow)
         .filter(|one| query.all || is_up(one.summary()))
         .filter(|one| criteria.hold(one.summary()))
         .take(limit)
@@ -44,8 +47,8 @@ pub fn select<'a>(
 ///
 /// # Errors
 /// 400 for filters that are none or are not known.
-pub fn select_prunable<'a>(
-    all: &'a [Prepared],
+pub fn select_prunable<'a, P: Borrow<Prepared>>(
+    all: &'a [P],
     filters: Option<&str>,
     now: Time,
 ) -> Result<Vec<&'a Prepared>, ApiError> {
@@ -59,6 +62,7 @@ pub fn select_prunable<'a>(
     }
     let prunable = all
         .iter()
+        .map(Borrow::borrow)
         .filter(|one| {
             let summary = one.summary();
             let ended = !is_up(summary) && summary.state.status != Status::Removing;
@@ -96,8 +100,8 @@ struct Criteria<'a> {
 }
 
 impl<'a> Criteria<'a> {
-    fn parse(
-        all: &[Prepared],
+    fn parse<P: Borrow<Prepared>>(
+        all: &[P],
         filters: &'a Filters,
         images: &ImageIndex,
         networks: &'a Networks,
@@ -225,11 +229,14 @@ fn ranges(filters: &Filters, key: &str) -> Result<Vec<PortRange>, ApiError> {
         .collect()
 }
 
-/// Where in the list the container is that `before` or `since` names: by id, name, or unique beginning of an id.
-fn position(all: &[Prepared], text: &str) -> Result<usize, ApiError> {
+/// Where in a list the container is that is called so: by id, name, or unique beginning of an id.
+///
+/// # Errors
+/// 404 where none is called so; 400 for the beginning of several ids.
+pub fn position<P: Borrow<Prepared>>(all: &[P], text: &str) -> Result<usize, ApiError> {
     let name = reference(text);
     let exact = all.iter().position(|one| {
-        let summary = one.summary();
+        let summary = one.borrow().summary();
         summary.name == name || summary.id.hex().as_str() == name
     });
     if let Some(at) = exact {
@@ -237,8 +244,11 @@ fn position(all: &[Prepared], text: &str) -> Result<usize, ApiError> {
     }
     let mut begun = all
         .iter()
+        .map(Borrow::borrow)
         .enumerate()
-        .filter(|(_, one)| !name.is_empty() && one.summary().id.hex().as_str().starts_with(name));
+        .filter(|(_, one): &(usize, &Prepared)| {
+            !name.is_empty() && one.summary().id.hex().as_str().starts_with(name)
+        });
     match (begun.next(), begun.next()) {
         (Some((at, _)), None) => Ok(at),
         (None, _) => Err(ApiError::not_found(format!("No such container: {text}"))),

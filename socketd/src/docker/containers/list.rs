@@ -11,7 +11,7 @@ use wire::{Summary, Time};
 
 use super::attachment::Attachment;
 use super::command::command_line;
-pub use super::filter::{select, select_prunable};
+pub use super::filter::{position, select, select_prunable};
 use super::mounts::{MountPoint, mount_points};
 use super::open_ports::{OpenPort, open_ports};
 use crate::docker::error::ApiError;

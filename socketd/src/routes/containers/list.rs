@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{RawQuery, State};
+use axum::extract::{Extension, RawQuery, State};
 use axum::http::StatusCode;
 use wire::response::ContainerUsage;
 use wire::{ContainerId, Time};
@@ -13,16 +13,20 @@ use wire::{ContainerId, Time};
 use crate::docker::containers::list::{ListQuery, Prepared, select};
 use crate::docker::error::{Act, ApiError};
 use crate::docker::query::Query;
+use crate::policy::caller::Caller;
 use crate::routes::Desk;
 use crate::routes::answer::{Answer, failed, json_body, now};
 use crate::routes::held::{ContainerList, render};
 
-pub(super) async fn list(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Answer {
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let plain = only_all(query.as_deref().unwrap_or_default());
     let query = ListQuery::parse(&Query::parse(query.as_deref()))?;
     let held = desk
-        .containers
-        .current()
+        .containers_for(&caller)
         .await
         .map_err(|error| failed(&error, Act::Other))?;
     let now = now();

@@ -18,7 +18,7 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::body::Body;
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderMap, StatusCode};
 use axum::routing::{delete, get, post};
@@ -26,11 +26,13 @@ use axum::routing::{delete, get, post};
 use super::Desk;
 use super::answer::{Answer, failed, json};
 use super::body;
+use super::view::{discreet, out_of_sight};
 use crate::docker::containers::create::{Created, parse_create};
 use crate::docker::containers::inspect;
 use crate::docker::error::Act;
 use crate::docker::networks::Networks;
 use crate::docker::query::Query;
+use crate::policy::caller::Caller;
 
 pub(super) fn routes() -> Router<Arc<Desk>> {
     Router::new()
@@ -64,6 +66,7 @@ pub(super) fn routes() -> Router<Arc<Desk>> {
 
 async fn create(
     State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Arc<Caller>>,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
     body: Body,
@@ -74,11 +77,16 @@ async fn create(
     let (images, info) = asked.map_err(|error| failed(&error, Act::Create))?;
     let content_type = headers.get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
     let (order, mut warnings) = parse_create(&query, &body, content_type, &images.index, &info)?;
-    let created = desk
-        .link
-        .create(order)
-        .await
-        .map_err(|error| failed(&error, Act::Create))?;
+    let seen = caller
+        .scope()
+        .is_none_or(|scope| scope.shows(&order.name, &order.spec.labels));
+    if !seen {
+        return Err(out_of_sight());
+    }
+    let created = match desk.link.create(order).await {
+        Ok(created) => created,
+        Err(error) => return Err(failed(&discreet(&desk, &caller, error).await, Act::Create)),
+    };
     warnings.extend(created.warnings);
     let answer = Created {
         id: created.id.to_string(),

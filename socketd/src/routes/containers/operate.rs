@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{Extension, Path, RawQuery, State};
 use axum::http::StatusCode;
 use wire::RefusalCode;
 
@@ -12,8 +12,10 @@ use crate::docker::containers::operate::{Pruned, parse_kill, parse_remove, parse
 use crate::docker::error::Act;
 use crate::docker::query::Query;
 use crate::link::LinkError;
+use crate::policy::caller::Caller;
 use crate::routes::Desk;
 use crate::routes::answer::{Answer, failed, json, no_content, now};
+use crate::routes::view::discreet;
 
 pub(super) async fn start(State(desk): State<Arc<Desk>>, Path(reference): Path<String>) -> Answer {
     let done = desk.link.start(&reference).await;
@@ -59,13 +61,15 @@ pub(super) async fn kill(
 
 pub(super) async fn rename(
     State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Arc<Caller>>,
     Path(reference): Path<String>,
     RawQuery(query): RawQuery,
 ) -> Answer {
     let order = parse_rename(&reference, &Query::parse(query.as_deref()))?;
-    let done = desk.link.rename(order).await;
-    done.map_err(|error| failed(&error, Act::Rename))?;
-    no_content()
+    match desk.link.rename(order).await {
+        Ok(()) => no_content(),
+        Err(error) => Err(failed(&discreet(&desk, &caller, error).await, Act::Rename)),
+    }
 }
 
 pub(super) async fn remove(
@@ -81,9 +85,13 @@ pub(super) async fn remove(
 
 /// Removes, one by one, what the filters choose of the containers that do not run. One that
 /// somebody else removed or started meanwhile is passed over, and so is one whose runtime removes none.
-pub(super) async fn prune(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery) -> Answer {
+pub(super) async fn prune(
+    State(desk): State<Arc<Desk>>,
+    Extension(caller): Extension<Arc<Caller>>,
+    RawQuery(query): RawQuery,
+) -> Answer {
     let query = Query::parse(query.as_deref());
-    let asked = tokio::try_join!(desk.containers.current(), desk.link.disk_usage());
+    let asked = tokio::try_join!(desk.containers_for(&caller), desk.link.disk_usage());
     let (held, usage) = asked.map_err(|error| failed(&error, Act::Remove))?;
     let chosen = select_prunable(&held.prepared, query.text("filters"), now())?;
     let sizes: HashMap<_, _> = usage
