@@ -22,6 +22,7 @@ mod lists;
 mod logs;
 mod networks;
 mod orders;
+mod policy;
 mod program;
 mod program_tls;
 mod stand_in;

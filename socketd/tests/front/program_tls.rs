@@ -208,7 +208,8 @@ fn what_others_can_reach_without_a_certificate_is_said() {
     let room = Room::new("tls-exposed");
     let (dir, _) = made(&room, "certs");
     let here = dir.display();
-    let server = format!("tcp://0.0.0.0:0?tls=server&cert={here}/server-cert.pem&key={here}/server-key.pem&insecure");
+    let server =
+        format!("tcp://0.0.0.0:0?tls=server&cert={here}/server-cert.pem&key={here}/server-key.pem&insecure");
     for url in ["tcp://0.0.0.0:0?insecure", &server] {
         let mut program = Program::start(&["--listen", url]);
         program.listening();

@@ -1,5 +1,6 @@
 //! Clients that people use, unchanged, against the real pair.
 
+mod access;
 mod beside_dockerd;
 mod bollard;
 mod docker_cli;
