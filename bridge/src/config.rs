@@ -59,6 +59,10 @@ pub struct Up {
     /// --state-dir) and tcp://127.0.0.1:2375. Whoever reaches it controls the containers.
     #[arg(long = "listen", value_name = "URL")]
     pub listen: Vec<String>,
+    /// Configuration file of socketd: further listeners, and who may do what. With it, nothing is listened on
+    /// unless the file or --listen says so.
+    #[arg(long, value_name = "FILE")]
+    pub config: Option<PathBuf>,
     /// A further name by which socketd may be called over TCP; may be given several times.
     #[arg(long = "host-name", value_name = "NAME")]
     pub host_names: Vec<String>,

@@ -112,7 +112,7 @@ impl Front {
         let common = &arguments.common;
         let program = std::env::current_exe().map(|path| path.with_file_name("socketd"));
         let program = program.map_err(|error| UpError::Front(PathBuf::from("socketd"), error))?;
-        let listen = if arguments.listen.is_empty() {
+        let listen = if arguments.listen.is_empty() && arguments.config.is_none() {
             layout.listen()
         } else {
             arguments.listen.clone()
@@ -131,6 +131,9 @@ impl Front {
             for value in values {
                 command.arg(option).arg(value);
             }
+        }
+        if let Some(config) = &arguments.config {
+            command.arg("--config").arg(config);
         }
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).env_clear();
         if let Some(filter) = std::env::var_os("SOCKETD_LOG") {
@@ -219,9 +222,12 @@ fn run_demo(bridge: &Arc<Bridge>) -> Result<(), Refusal> {
 /// What to try next, to standard output.
 fn greet(addresses: &[String], listen: &[String], demo: bool) {
     let mut text = String::from("socketd is up. Try:\n\n");
-    for (address, asked) in addresses.iter().zip(listen) {
+    for (number, address) in addresses.iter().enumerate() {
+        // Those of a configuration file come after the command line's.
+        let asked = listen.get(number);
         text.push_str(&match address.strip_prefix("tcp://") {
-            Some(_) if asked.contains("tls=") => {
+            Some(_) if asked.is_none() => format!("  docker -H {address} ps\n"),
+            Some(_) if asked.is_some_and(|asked| asked.contains("tls=")) => {
                 format!("  docker --tlsverify -H {address} ps    (ca.pem, cert.pem, key.pem in ~/.docker)\n")
             }
             Some(host) => format!(
