@@ -36,6 +36,7 @@ pub mod shim;
 mod signal;
 mod supervise;
 pub mod sys;
+mod systemd;
 pub mod tree;
 pub mod unpack;
 pub mod up;

@@ -21,6 +21,7 @@ use crate::runtime::{Registry, Runtime, RuntimeError};
 use crate::shim::cgroup;
 use crate::supervise::{BeginError, Supervisor};
 use crate::sys::memory;
+use crate::systemd::Systemd;
 use crate::{Bridge, dsap, host, listen};
 
 /// This very program, also after it was replaced on disk by an upgrade.
@@ -92,17 +93,31 @@ pub fn end_signals() -> Result<SigSet, StartError> {
 /// # Errors
 /// Why it could not be brought up.
 pub fn run(arguments: &Serve) -> Result<(), StartError> {
+    let systemd = Arc::new(Systemd::from_environment());
     let signals = end_signals()?;
     let layout = prepare(&arguments.common)?;
     let (bridge, gate) = start(&arguments.common, &layout, arguments.retention, arguments.demo)?;
     open(&bridge, gate, &layout, arguments.common.front_gid)?;
     open_dsap(&bridge, &arguments.doors)?;
     tracing::info!(dir = %layout.sockets().display(), "answering");
+    tell_ready(
+        &systemd,
+        &bridge,
+        &format!("Answering in {}", layout.sockets().display()),
+    )?;
     let signal = signals.wait().map_err(StartError::Signals)?;
     tracing::info!(%signal, "ending; containers keep running");
+    systemd.tell_stopping();
     close(&layout);
     bridge.supervisor.tell_of_end();
     Ok(())
+}
+
+/// Says that the bridge answers, and from now on that it still does.
+pub(crate) fn tell_ready(systemd: &Arc<Systemd>, bridge: &Bridge, status: &str) -> Result<(), StartError> {
+    systemd.tell_ready(status);
+    let watched = systemd.watch_over(&bridge.supervisor);
+    watched.map_err(|error| StartError::Begin(BeginError::Thread(error)))
 }
 
 /// Makes the directories.

@@ -14,6 +14,7 @@ use wire::{Refusal, RefusalCode};
 use crate::Bridge;
 use crate::config::{Layout, Up};
 use crate::serve::{self, StartError};
+use crate::systemd::Systemd;
 
 /// Name of the container that `--demo` runs.
 const DEMO: &str = "demo";
@@ -57,6 +58,7 @@ impl From<StartError> for UpError {
 /// # Errors
 /// Why it could not, or could no longer.
 pub fn run(arguments: &Up) -> Result<(), UpError> {
+    let systemd = Arc::new(Systemd::from_environment());
     let mut signals = serve::end_signals()?;
     signals.add(Signal::SIGCHLD);
     signals.thread_block().map_err(StartError::Signals)?;
@@ -69,17 +71,21 @@ pub fn run(arguments: &Up) -> Result<(), UpError> {
         run_demo(&bridge).map_err(UpError::Demo)?;
     }
     match front.addresses() {
-        Some(addresses) => greet(&addresses, &front.listen, arguments.demo),
+        Some(addresses) => {
+            greet(&addresses, &front.listen, arguments.demo);
+            let status = format!("Serving on {}", addresses.join(", "));
+            serve::tell_ready(&systemd, &bridge, &status)?;
+        }
         None => return Err(UpError::FrontEnded),
     }
-    let ended = wait(&signals, &mut front);
+    let ended = wait(&signals, &mut front, &systemd);
     serve::close(&layout);
     bridge.supervisor.tell_of_end();
     ended
 }
 
 /// Until told to end, or socketd ends.
-fn wait(signals: &SigSet, front: &mut Front) -> Result<(), UpError> {
+fn wait(signals: &SigSet, front: &mut Front, systemd: &Systemd) -> Result<(), UpError> {
     loop {
         match signals.wait().map_err(StartError::Signals)? {
             // A container's shim, or socketd.
@@ -90,6 +96,7 @@ fn wait(signals: &SigSet, front: &mut Front) -> Result<(), UpError> {
             }
             signal => {
                 tracing::info!(%signal, "ending; containers keep running");
+                systemd.tell_stopping();
                 front.end();
                 return Ok(());
             }
