@@ -69,6 +69,12 @@ pub struct Up {
     /// A web page that may ask over TCP, as http://HOST[:PORT]; may be given several times.
     #[arg(long = "allow-origin", value_name = "ORIGIN")]
     pub origins: Vec<String>,
+    /// Where socketd serves /metrics and /_socketd/health alone, as a URL; may be given several times.
+    #[arg(long = "metrics-listen", value_name = "URL")]
+    pub metrics_listen: Vec<String>,
+    /// Another limit of socketd than by default, as NAME=N; may be given several times.
+    #[arg(long = "limit", value_name = "NAME=N")]
+    pub limits: Vec<String>,
     /// Who else is answered.
     #[command(flatten)]
     pub doors: Doors,

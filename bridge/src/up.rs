@@ -134,6 +134,8 @@ impl Front {
             ("--listen", &listen),
             ("--host-name", &arguments.host_names),
             ("--allow-origin", &arguments.origins),
+            ("--metrics-listen", &arguments.metrics_listen),
+            ("--limit", &arguments.limits),
         ] {
             for value in values {
                 command.arg(option).arg(value);

@@ -1,6 +1,7 @@
 //! Arguments of the command line.
 
 pub mod file;
+pub mod limits;
 mod listen;
 mod setup;
 mod terms;
@@ -14,6 +15,7 @@ use crate::link::StockAddress;
 use crate::policy::browser::{HostName, Origin};
 use crate::sandbox::Identity;
 
+pub use limits::{Limit, LimitError, Limits};
 pub use listen::{Listen, ListenError, Options, Place, TlsFiles};
 pub use setup::{Setup, SetupError};
 pub use terms::TermsError;
@@ -132,6 +134,20 @@ pub struct Serve {
     /// Only root may be able to write it. README.md has one to begin with.
     #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
+
+    /// Where /metrics and /_socketd/health are served and nothing else, as a URL like those of --listen.
+    /// May be given several times. Both are on every --listen as well.
+    #[arg(long, value_name = "URL")]
+    pub metrics_listen: Vec<Listen>,
+
+    /// Another limit than by default: NAME=N. May be given several times, and stands above the file's [limits].
+    ///
+    /// Connections: connections_max, connections_per_address_max, connections_per_user_max. Requests:
+    /// head_lines_max, head_bytes_max, head_seconds_max, idle_seconds_max, write_stall_seconds_max,
+    /// upload_bytes_max. Attachments and further processes: streams_max, streams_per_caller_max. At the
+    /// end: shutdown_seconds_max. The README says what each is by default.
+    #[arg(long, value_name = "NAME=N")]
+    pub limit: Vec<Limit>,
 
     /// A further name or IP address of this machine, by which clients over TCP call it: phone.lan. May
     /// be given several times.

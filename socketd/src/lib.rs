@@ -2,7 +2,7 @@
 //!
 //! A request comes in through [`front`], is held against [`policy`], taken apart and answered in [`routes`], which asks the
 //! bridge through [`link`] (or reads [`feed`], the one subscription to events, or [`streams`], what
-//! containers read and write) and renders with [`docker`], where every word of Docker's lives. [`sandbox`] gives up every power before the
+//! containers read and write) and renders with [`docker`], where every word of Docker's lives. [`observe`] says how all of it fares. [`sandbox`] gives up every power before the
 //! first socket exists that anybody can reach; what a stock bridge admits root alone for is left to [`dialer`].
 //!
 //! It must not know how containers are made or kept, nor the bridge's or the journal's code: only
@@ -17,6 +17,7 @@ pub mod feed;
 pub mod front;
 pub mod limits;
 pub mod link;
+pub mod observe;
 mod parent;
 mod patience;
 pub mod policy;
@@ -25,3 +26,4 @@ pub mod routes;
 pub mod sandbox;
 pub mod serve;
 pub mod streams;
+pub mod systemd;

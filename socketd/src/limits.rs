@@ -11,6 +11,14 @@ use std::time::Duration;
 /// Stops a client that only connects from taking every descriptor.
 pub const CONNECTIONS_MAX: usize = 2048;
 
+/// Connections from one IP address, over all listeners. Stops one machine from taking every connection from
+/// the others; Portainer and its like leave some dozens idle.
+pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;
+
+/// Connections from one user over unix sockets. More than from an address: on a small machine nearly
+/// everything that may use the socket is the same user, and no stranger is.
+pub const CONNECTIONS_PER_USER_MAX: usize = 1792;
+
 /// Descriptors this process asks the system for: connections, and the link behind them. Where it
 /// gives fewer, later clients wait.
 pub const DESCRIPTORS_MAX: u64 = 4096;
@@ -27,9 +35,15 @@ pub const TCP_KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// Questions without an answer that end a connection.
 pub const TCP_KEEPALIVE_PROBES: u32 = 4;
 
-/// How long a connection may stay silent between requests, and how long one request's head may
-/// take. Portainer leaves a connection behind after every snapshot; this is what ends them, and
-/// what ends a client that sends its head a byte at a time.
+/// How long a request's head may take once its first byte has come. Ends a client that sends it a byte at a
+/// time to hold a connection.
+pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
+
+/// Header lines of a request. Stops thousands of tiny ones from costing more than their bytes.
+pub const HEAD_LINES_MAX: usize = 100;
+
+/// How long a connection may stay silent before its first request and between requests. Portainer leaves a
+/// connection behind after every snapshot; this is what ends them.
 pub const IDLE_MAX: Duration = Duration::from_secs(90);
 
 /// How long a client may take from connecting to the end of the handshake of TLS. Stops one that
@@ -40,8 +54,7 @@ pub const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 pub const CERTIFICATE_BYTES_MAX: u64 = 1024 * 1024;
 
 /// Bytes one connection buffers at most: the longest request head, and the largest piece of a
-/// body that is read at once. Stops many connections from adding up. (The HTTP library itself
-/// refuses more than 100 header lines.)
+/// body that is read at once. Stops many connections from adding up.
 pub const CONNECTION_BUFFER_BYTES_MAX: usize = 64 * 1024;
 
 /// Longest JSON body, in bytes. Nothing larger than the protocol's own request could be passed on.
@@ -67,6 +80,14 @@ pub const ARCHIVE_SILENCE_MAX: Duration = Duration::from_secs(120);
 
 /// How long requests that run may go on once the process was asked to end.
 pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
+
+/// How long the bridge may take to answer those who only look whether it does. Stops a stalled bridge from
+/// stalling whoever watches over it.
+pub const HEALTH_TIME_MAX: Duration = Duration::from_secs(2);
+
+/// How long, at the end of this process, what a client still says on its stream is read and thrown away: the
+/// kernel makes a reset of an end with bytes that nobody read.
+pub const LINGER_MAX: Duration = Duration::from_secs(1);
 
 /// Pause after an `accept` that failed for want of descriptors or memory. Stops the loop from
 /// spinning on an error that only time can cure.
@@ -185,6 +206,9 @@ pub const STREAM_BYTES: usize = 32 * 1024;
 /// Connections that were taken over by a stream, at once. They no longer count as connections of
 /// HTTP; this stops them from taking every descriptor instead.
 pub const STREAMS_MAX: usize = 256;
+
+/// Of them, those of one address or user. Stops one from taking them all.
+pub const STREAMS_PER_CALLER_MAX: usize = 192;
 
 /// How long a stream stays silent after the head of its answer. Some clients lose bytes that arrive
 /// together with the head; Docker, which starts a process first, is never that fast.

@@ -1,17 +1,23 @@
-//! Patience with clients that do not read.
+//! Patience with clients that do not read, and with those that do not finish what they say.
 //!
 //! What is ready for a client waits in bounded buffers, and whoever makes it waits with it. That is
 //! right for a slow client and wrong for one that has stopped for good: its connection ends with an
-//! error. The clock runs only while something cannot be written, so an idle connection has no timer.
+//! error. The clock runs only while something cannot be written, so an idle connection has no timer. So it
+//! is with heads of requests that come too slowly, in [`head`].
+
+mod head;
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::time::{Sleep, sleep};
+
+pub(crate) use head::Head;
 
 /// A stream whose writes fail once none has got on for too long.
 #[derive(Debug)]
@@ -20,6 +26,10 @@ pub(crate) struct Patience<S> {
     limit: Duration,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// How far the client is with a request's head, where it sends any.
+    head: Option<Arc<Head>>,
+    /// Runs while a head is half there.
+    late: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S> Patience<S> {
@@ -28,6 +38,16 @@ impl<S> Patience<S> {
             stream,
             limit,
             stalled: None,
+            head: None,
+            late: None,
+        }
+    }
+
+    /// With heads of requests that must be whole in time.
+    pub(super) fn hearing(self, head: Arc<Head>) -> Self {
+        Self {
+            head: Some(head),
+            ..self
         }
     }
 
@@ -57,13 +77,47 @@ impl<S> Patience<S> {
     }
 }
 
+impl<S> Patience<S> {
+    /// Lets what a read says stand, unless it leaves a head half there for too long.
+    fn hear(&mut self, cx: &mut Context<'_>, came: Poll<io::Result<usize>>) -> Poll<io::Result<()>> {
+        let Some(head) = &self.head else {
+            return came.map_ok(drop);
+        };
+        if let Poll::Ready(outcome) = came {
+            if matches!(outcome, Ok(count) if count > 0) {
+                head.hear();
+            }
+            return Poll::Ready(outcome.map(drop));
+        }
+        if !head.is_half() {
+            self.late = None;
+            return Poll::Pending;
+        }
+        let limit = head.time_max();
+        let late = self.late.get_or_insert_with(|| Box::pin(sleep(limit)));
+        match late.as_mut().poll(cx) {
+            Poll::Pending => Poll::Pending,
+            Poll::Ready(()) => {
+                tracing::debug!(
+                    seconds = limit.as_secs(),
+                    "a client does not finish the head of its request; its connection ends"
+                );
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
 impl<S: AsyncRead + Unpin> AsyncRead for Patience<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_read(cx, buffer)
+        let before = buffer.filled().len();
+        let outcome = Pin::new(&mut self.stream).poll_read(cx, buffer);
+        let count = buffer.filled().len() - before;
+        self.hear(cx, outcome.map_ok(|()| count))
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{Place, Serve, Setup};
+use crate::config::{Limits, Place, Serve, Setup};
 use crate::front::{Certificates, Listener};
 use crate::policy::caller::Keeper;
 
@@ -15,6 +15,7 @@ pub(crate) struct Renewal<'a> {
     arguments: &'a Serve,
     /// Where was listened from the start.
     places: Vec<Place>,
+    limits: Limits,
     keeper: Arc<Keeper>,
     signal: Option<Signal>,
 }
@@ -43,6 +44,7 @@ impl<'a> Renewal<'a> {
             certificates,
             arguments,
             places: setup.places().cloned().collect(),
+            limits: setup.limits,
             keeper,
             signal,
         })
@@ -73,6 +75,9 @@ impl<'a> Renewal<'a> {
                 Ok(setup) if setup.places().eq(&self.places) => {
                     self.keeper.exchange(setup.rules());
                     tracing::info!(%path, "callers and their rights were read again");
+                    if setup.limits != self.limits {
+                        tracing::warn!(%path, "limits stay as they were: other ones need a new start");
+                    }
                 }
                 Ok(_) => tracing::error!(
                     %path,

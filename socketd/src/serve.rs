@@ -9,6 +9,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::geteuid;
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
+use tokio::time::Interval;
 
 use crate::config::{Bridge, Listen, Place, Serve, Setup, SetupError};
 use crate::dialer::{Dialer, StartError, Started};
@@ -16,11 +17,13 @@ use crate::ending;
 use crate::front::{self, BindError, CertificateError, House, Listener, Planned};
 use crate::limits::DESCRIPTORS_MAX;
 use crate::link::Link;
+use crate::observe::metrics::Metrics;
 use crate::parent;
 use crate::policy::caller::{Access, Keeper};
 use crate::renewal::Renewal;
 use crate::routes::Entry;
 use crate::sandbox::{self, SandboxError};
+use crate::systemd::Systemd;
 
 /// Why the process cannot start or go on.
 #[derive(Debug)]
@@ -66,6 +69,8 @@ impl From<SandboxError> for ServeError {
 /// # Errors
 /// See [`ServeError`].
 pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
+    let systemd = Systemd::from_environment();
+    let metrics = Metrics::new();
     let setup = Setup::read(arguments).map_err(ServeError::Setup)?;
     let group = arguments
         .socket_group
@@ -97,7 +102,7 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
                 .map_err(|error| ServeError::Bind(place.clone(), error))?;
             listeners.push(listener);
         }
-        run(arguments, setup, listeners, dialer)
+        run(arguments, setup, listeners, dialer, metrics, &systemd)
             .await
             .map_err(ServeError::Runtime)
     })
@@ -155,8 +160,10 @@ fn link(bridge: &Bridge, dialer: Option<Started>) -> io::Result<Link> {
 async fn run(
     arguments: &Serve,
     setup: Setup,
-    listeners: Vec<Listener>,
+    mut listeners: Vec<Listener>,
     dialer: Option<Started>,
+    metrics: Metrics,
+    systemd: &Systemd,
 ) -> io::Result<()> {
     let (teller, ending) = ending::channel();
     let link = Arc::new(link(&arguments.bridge, dialer)?);
@@ -166,7 +173,11 @@ async fn run(
     for (listener, listen) in listeners.iter().zip(&setup.listeners) {
         tell(listener, listen);
     }
+    for listener in listeners.iter().skip(setup.listeners.len()) {
+        tracing::info!(url = %listener, "listening for observers");
+    }
     let mut renewal = Renewal::of(&listeners, arguments, &setup, Arc::clone(&keeper))?;
+    let observed = listeners.split_off(setup.listeners.len());
     let parent = if arguments.with_parent {
         Some(parent::watch()?)
     } else {
@@ -175,29 +186,70 @@ async fn run(
     if arguments.with_parent {
         parent::announce(&listeners)?;
     }
+    let status = serving(&listeners);
     let house = House {
-        entry: Arc::new(Entry::new(link, ending.clone())),
+        entry: Arc::new(Entry::measured(link, ending.clone(), setup.limits, metrics)),
         keeper,
+        first: 0,
         allowed: Arc::new(setup.allowed),
         ending,
     };
-    let served = front::serve(listeners, house);
+    // Each with connections of its own: who looks after us must get through when clients take all of theirs.
+    let for_observers = House {
+        entry: Arc::new(house.entry.for_observers()),
+        first: listeners.len(),
+        ..house.clone()
+    };
+    let served = async {
+        tokio::join!(
+            front::serve(listeners, house),
+            front::serve(observed, for_observers)
+        )
+    };
     tokio::pin!(served);
     let gone = parent::gone(parent);
     tokio::pin!(gone);
+    let mut watchdog = systemd.watchdog();
+    systemd.tell_ready(&status);
     loop {
         tokio::select! {
-            () = &mut served => return Ok(()),
+            _ = &mut served => return Ok(()),
             () = &mut gone => break,
             _ = terminate.recv() => break,
             _ = interrupt.recv() => break,
-            () = renewal.asked() => renewal.renew(),
+            () = renewal.asked() => {
+                systemd.tell_reloading();
+                renewal.renew();
+                systemd.tell_ready(&status);
+            }
+            () = due(&mut watchdog) => systemd.tell_alive(),
         }
     }
     tracing::info!("ending");
+    systemd.tell_stopping();
     teller.tell();
-    served.await;
+    tokio::select! {
+        _ = served => {}
+        _ = terminate.recv() => tracing::warn!("asked twice; ending at once"),
+        _ = interrupt.recv() => tracing::warn!("asked twice; ending at once"),
+    }
     Ok(())
+}
+
+/// A sentence for people who ask what this process does.
+fn serving(listeners: &[Listener]) -> String {
+    let places: Vec<_> = listeners.iter().map(ToString::to_string).collect();
+    format!("Serving on {}", places.join(", "))
+}
+
+/// At each tick; never where nobody watches.
+async fn due(watchdog: &mut Option<Interval>) {
+    match watchdog {
+        Some(watchdog) => {
+            watchdog.tick().await;
+        }
+        None => std::future::pending().await,
+    }
 }
 
 /// Says where we listen, and what that means where others can reach it.

@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use serde::Deserialize;
 
+use super::limits::Limits;
 use super::listen::{Listen, ListenError, Options};
 use super::terms::{TermsError, TermsText};
 use crate::limits::CONFIG_BYTES_MAX;
@@ -103,6 +104,8 @@ pub struct Config {
     pub hosts: Vec<HostName>,
     /// Pages that may ask, besides the command line.
     pub origins: Vec<Origin>,
+    /// What clients may have.
+    pub limits: Limits,
 }
 
 #[derive(Debug, Deserialize)]
@@ -116,6 +119,8 @@ struct Text {
     host_names: Vec<String>,
     #[serde(default)]
     allow_origins: Vec<String>,
+    #[serde(default)]
+    limits: Limits,
 }
 
 #[derive(Debug, Deserialize)]
@@ -199,6 +204,7 @@ impl Config {
         }
         config.hosts = parsed("host_names", &text.host_names)?;
         config.origins = parsed("allow_origins", &text.allow_origins)?;
+        config.limits = text.limits;
         Ok(config)
     }
 }

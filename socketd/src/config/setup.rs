@@ -4,6 +4,7 @@ use std::fmt;
 
 use super::Serve;
 use super::file::{Config, ConfigError, check_listeners};
+use super::limits::Limits;
 use super::listen::{Listen, Place};
 use crate::policy::browser::Allowed;
 use crate::policy::caller::{Known, Rules};
@@ -13,6 +14,10 @@ use crate::policy::caller::{Known, Rules};
 pub struct Setup {
     /// Where to listen: the command line's first, then the file's.
     pub listeners: Vec<Listen>,
+    /// Where to listen for observers alone.
+    pub observers: Vec<Listen>,
+    /// What clients may have.
+    pub limits: Limits,
     /// Who is known.
     pub callers: Vec<Known>,
     /// What browsers may ask over TCP.
@@ -63,21 +68,27 @@ impl Setup {
         origins.extend(config.origins);
         Ok(Self {
             listeners,
+            observers: arguments.metrics_listen.clone(),
+            limits: config.limits.with(&arguments.limit),
             callers: config.callers,
             allowed: Allowed { hosts, origins },
         })
     }
 
-    /// Where to listen.
+    /// Where to listen: for clients, then for observers.
     pub fn places(&self) -> impl Iterator<Item = &Place> {
-        self.listeners.iter().map(|listen| &listen.place)
+        self.everywhere().map(|listen| &listen.place)
+    }
+
+    fn everywhere(&self) -> impl Iterator<Item = &Listen> {
+        self.listeners.iter().chain(&self.observers)
     }
 
     /// Who may do what.
     #[must_use]
     pub fn rules(&self) -> Rules {
         Rules {
-            terms: self.listeners.iter().map(|listen| listen.terms.clone()).collect(),
+            terms: self.everywhere().map(|listen| listen.terms.clone()).collect(),
             callers: self.callers.clone(),
         }
     }

@@ -15,6 +15,7 @@ mod reader;
 pub mod stats;
 mod subscription;
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Semaphore, broadcast};
@@ -33,6 +34,8 @@ pub struct Feed {
     /// Where the running subscription sends what it hears; none while nobody reads.
     live: Mutex<Option<broadcast::Sender<Arc<Heard>>>>,
     readers: Arc<Semaphore>,
+    /// Events that the subscription handed on.
+    fed: AtomicU64,
 }
 
 /// Where a reader begins.
@@ -56,6 +59,7 @@ impl Feed {
             link,
             live: Mutex::new(None),
             readers: Arc::new(Semaphore::new(FEED_READERS_MAX)),
+            fed: AtomicU64::new(0),
         }
     }
 
@@ -67,6 +71,12 @@ impl Feed {
     #[must_use]
     pub fn reader_count(&self) -> usize {
         FEED_READERS_MAX.saturating_sub(self.readers.available_permits())
+    }
+
+    /// Events that the one subscription handed to its readers since the start, each counted once.
+    #[must_use]
+    pub fn fed_count(&self) -> u64 {
+        self.fed.load(Ordering::Relaxed)
     }
 
     /// A reader that goes on for ever. `last`: the bridge's last event by now.

@@ -47,6 +47,12 @@ impl Gauges {
         self.watched.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Clients that watch at this moment.
+    #[must_use]
+    pub fn watcher_count(&self) -> usize {
+        STATS_READERS_MAX.saturating_sub(self.readers.available_permits())
+    }
+
     /// Watches a container: the latest reading at once where there is one, then every next one.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 //! The one subscription: keeps it, resumes it, hands on what it hears.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -84,7 +85,7 @@ async fn subscribe(
     *pause = FEED_PAUSE_MIN;
     loop {
         match call.receive().await? {
-            Response::Events(page) => publish(sender, position, page.events),
+            Response::Events(page) => publish(feed, sender, position, page.events),
             Response::Lagged(_) => return Ok(()),
             other => {
                 return Err(Broken::Link(LinkError::Unexpected { kind: other.kind() }));
@@ -105,7 +106,7 @@ async fn catch_up(feed: &Feed, sender: &Sender, position: &mut u64) -> Result<()
             })
             .await?;
         let (scanned_to, last) = (page.scanned_to, page.last_sequence);
-        publish(sender, position, page.events);
+        publish(feed, sender, position, page.events);
         *position = (*position).max(scanned_to);
         if *position >= last || *position == before {
             return Ok(());
@@ -113,10 +114,11 @@ async fn catch_up(feed: &Feed, sender: &Sender, position: &mut u64) -> Result<()
     }
 }
 
-fn publish(sender: &Sender, position: &mut u64, events: Vec<Event>) {
+fn publish(feed: &Feed, sender: &Sender, position: &mut u64, events: Vec<Event>) {
     for event in events {
         if event.sequence > *position {
             *position = event.sequence;
+            feed.fed.fetch_add(1, Ordering::Relaxed);
             // Nobody there any more is noticed elsewhere.
             let _ = sender.send(Arc::new(Heard::from(event)));
         }

@@ -5,15 +5,17 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::body::Body;
+use axum::http::StatusCode;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::sync::OwnedSemaphorePermit;
 
+use super::admission::Admission;
+use super::answer::Answer;
 use crate::docker::error::ApiError;
 use crate::ending::Ending;
-use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, IDLE_MAX};
+use crate::patience::{Head, Patience};
 use crate::policy::browser::{Foreign, Guard};
 use crate::policy::caller::Recognition;
 use crate::routes::Entry;
@@ -26,8 +28,17 @@ pub(super) struct Inside {
     /// Who asks, once a request tells.
     pub(super) recognition: Recognition,
     pub(super) ending: Ending,
+    /// How far the client is with what it asks.
+    pub(super) head: Arc<Head>,
     /// Held as long as the connection lives.
-    pub(super) permit: OwnedSemaphorePermit,
+    pub(super) admission: Admission,
+}
+
+impl Inside {
+    /// The stream with patience that has an end.
+    pub(super) fn patience<S>(&self, stream: S) -> Patience<S> {
+        Patience::new(stream, self.entry.limits().write_stall()).hearing(Arc::clone(&self.head))
+    }
 }
 
 /// Serves one connection to its end. What is no HTTP is answered 400 and closed by the library;
@@ -42,9 +53,15 @@ where
         guard,
         recognition,
         mut ending,
-        permit: _permit,
+        head,
+        admission: _admission,
     } = inside;
-    let service = service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
+    let limits = *entry.limits();
+    let heads = Arc::clone(&head);
+    let service = service_fn(move |mut request: hyper::Request<hyper::body::Incoming>| {
+        head.answer();
+        request.extensions_mut().insert(recognition.source());
+        let head = Arc::clone(&head);
         let entry = Arc::clone(&entry);
         let foreign = guard
             .as_ref()
@@ -54,23 +71,31 @@ where
             None => recognition.caller(request.headers()),
         };
         async move {
-            Ok::<_, Infallible>(match caller {
+            let response = match caller {
                 Ok(caller) => entry.answer(&caller, request.map(Body::new)).await,
                 Err(error) => entry.refuse(error),
-            })
+            };
+            if response.status() == StatusCode::SWITCHING_PROTOCOLS {
+                head.take_over();
+            }
+            Ok::<_, Infallible>(response.map(|body| Answer::new(body, head)))
         }
     });
     let mut connection = pin!(
         http1::Builder::new()
             .timer(TokioTimer::new())
-            .header_read_timeout(IDLE_MAX)
-            .max_buf_size(CONNECTION_BUFFER_BYTES_MAX)
+            .header_read_timeout(limits.idle())
+            .max_headers(limits.head_lines())
+            .max_buf_size(limits.head_bytes())
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        () = ending.told() => {
+        // Half a head is no request yet, and may never be one.
+        () = ending.told() => if heads.is_half() {
+            return;
+        } else {
             connection.as_mut().graceful_shutdown();
             connection.await
         }

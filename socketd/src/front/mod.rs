@@ -2,6 +2,8 @@
 //!
 //! Nothing here knows what is asked: it accepts, bounds, and hands on.
 
+mod admission;
+mod answer;
 mod certificates;
 mod client;
 mod connection;
@@ -21,14 +23,16 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use self::admission::{Admission, Doorman};
 pub use self::certificates::{CertificateError, Certificates};
 use self::connection::Inside;
 use crate::config::Place;
 use crate::ending::Ending;
-use crate::limits::{ACCEPT_PAUSE, CONNECTIONS_MAX, SHUTDOWN_MAX, WRITE_STALL_MAX};
-use crate::patience::Patience;
+use crate::limits::ACCEPT_PAUSE;
+use crate::patience::Head;
 use crate::policy::browser::{Allowed, Guard};
 use crate::policy::caller::{Keeper, Peer, Recognition};
+use crate::policy::crowd::Crowd;
 use crate::routes::Entry;
 
 /// Why a listener cannot be opened.
@@ -169,6 +173,8 @@ pub struct House {
     pub entry: Arc<Entry>,
     /// Who may do what; its terms are in the order of the listeners.
     pub keeper: Arc<Keeper>,
+    /// The place in those terms of the first of these listeners.
+    pub first: usize,
     /// What browsers may ask over TCP.
     pub allowed: Arc<Allowed>,
     /// Told when all is to end.
@@ -176,25 +182,33 @@ pub struct House {
 }
 
 /// Serves every listener until the end is told; then lets running requests finish, but not for
-/// longer than [`SHUTDOWN_MAX`].
+/// longer than the entry's limits say.
 pub async fn serve(listeners: Vec<Listener>, house: House) {
-    let connections = Arc::new(Semaphore::new(CONNECTIONS_MAX));
+    let limits = *house.entry.limits();
+    let connections = Arc::new(Semaphore::new(limits.connections()));
+    let crowd = Arc::new(Crowd::default());
     let mut accepting = JoinSet::new();
     for (number, listener) in listeners.into_iter().enumerate() {
         let door = Door {
             guard: listener.guard(&house.allowed),
+            doorman: Doorman {
+                crowd: Arc::clone(&crowd),
+                metrics: house.entry.metrics().door(&listener),
+                limits,
+            },
             listener,
-            number,
+            number: house.first + number,
             house: house.clone(),
         };
         accepting.spawn(door.accept(Arc::clone(&connections)));
     }
     while accepting.join_next().await.is_some() {}
-    let all = u32::try_from(CONNECTIONS_MAX).unwrap_or(u32::MAX);
-    if timeout(SHUTDOWN_MAX, connections.acquire_many(all))
-        .await
-        .is_err()
-    {
+    let all = u32::try_from(limits.connections()).unwrap_or(u32::MAX);
+    let ended = async {
+        let _ = connections.acquire_many(all).await;
+        house.entry.streams_ended().await;
+    };
+    if timeout(limits.shutdown(), ended).await.is_err() {
         tracing::warn!("requests still run; ending without them");
     }
 }
@@ -205,6 +219,7 @@ struct Door {
     /// Its place among the listeners.
     number: usize,
     guard: Option<Guard>,
+    doorman: Doorman,
     house: House,
 }
 
@@ -234,31 +249,44 @@ impl Door {
             Listener::Unix(listener, _) => {
                 let (stream, _) = listener.accept().await?;
                 let peer = unix::peer(&stream)?;
-                let stream = Patience::new(stream, WRITE_STALL_MAX);
-                tokio::spawn(connection::serve(stream, self.inside(peer, permit)));
+                let Some(admission) = self.doorman.admit(peer.source(), permit) else {
+                    admission::turn_away_unix(&stream);
+                    return Ok(());
+                };
+                let inside = self.inside(peer, admission);
+                tokio::spawn(connection::serve(inside.patience(stream), inside));
             }
             Listener::Tcp(listener) => {
                 let (stream, address) = tcp::accept(listener).await?;
-                let stream = Patience::new(stream, WRITE_STALL_MAX);
-                let inside = self.inside(Peer::Tcp(address), permit);
-                tokio::spawn(connection::serve(stream, inside));
+                let peer = Peer::Tcp(address);
+                let Some(admission) = self.doorman.admit(peer.source(), permit) else {
+                    admission::turn_away_tcp(&stream);
+                    return Ok(());
+                };
+                let inside = self.inside(peer, admission);
+                tokio::spawn(connection::serve(inside.patience(stream), inside));
             }
             Listener::Tls(listener, certificates) => {
                 let (stream, address) = tcp::accept(listener).await?;
-                let inside = self.inside(Peer::Tls(address, None), permit);
-                tokio::spawn(tls::serve(stream, certificates.acceptor(), inside));
+                let peer = Peer::Tls(address, None);
+                // Nothing can be said before the handshake, which is what must not be paid for.
+                if let Some(admission) = self.doorman.admit(peer.source(), permit) {
+                    let inside = self.inside(peer, admission);
+                    tokio::spawn(tls::serve(stream, certificates.acceptor(), inside));
+                }
             }
         }
         Ok(())
     }
 
-    fn inside(&self, peer: Peer, permit: OwnedSemaphorePermit) -> Inside {
+    fn inside(&self, peer: Peer, admission: Admission) -> Inside {
         Inside {
             entry: Arc::clone(&self.house.entry),
             guard: self.guard.clone(),
             recognition: Recognition::new(Arc::clone(&self.house.keeper), self.number, peer),
             ending: self.house.ending.clone(),
-            permit,
+            head: Arc::new(Head::new(self.doorman.limits.head_time())),
+            admission,
         }
     }
 }

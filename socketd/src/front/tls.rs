@@ -10,7 +10,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::client;
 use super::connection::{self, Inside};
-use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, HANDSHAKE_MAX, WRITE_STALL_MAX};
+use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, HANDSHAKE_MAX};
 use crate::patience::Patience;
 
 /// What a client that speaks HTTP in the clear is told, in words that Docker's clients know.
@@ -23,7 +23,7 @@ const IN_THE_CLEAR: &[u8] =
 pub(super) async fn serve(stream: TcpStream, acceptor: TlsAcceptor, mut inside: Inside) {
     let mut ending = inside.ending.clone();
     let shaken = tokio::select! {
-        shaken = timeout(HANDSHAKE_MAX, shake(stream, &acceptor)) => shaken,
+        shaken = timeout(HANDSHAKE_MAX, shake(stream, &acceptor, &inside)) => shaken,
         () = ending.told() => return,
     };
     match shaken {
@@ -41,14 +41,18 @@ pub(super) async fn serve(stream: TcpStream, acceptor: TlsAcceptor, mut inside: 
 
 /// Patience lies beneath TLS, where a client that does not read shows; above, its records are
 /// taken as long as there is room for them.
-async fn shake(stream: TcpStream, acceptor: &TlsAcceptor) -> io::Result<TlsStream<Patience<TcpStream>>> {
+async fn shake(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    inside: &Inside,
+) -> io::Result<TlsStream<Patience<TcpStream>>> {
     let mut first = [0];
     stream.peek(&mut first).await?;
     if first.iter().all(u8::is_ascii_uppercase) {
         tell_of_tls(stream).await?;
         return Err(io::Error::new(io::ErrorKind::InvalidData, "HTTP without TLS"));
     }
-    acceptor.accept(Patience::new(stream, WRITE_STALL_MAX)).await
+    acceptor.accept(inside.patience(stream)).await
 }
 
 /// Answers a request in the clear. What else the client sends is read, for the kernel takes an answer back

@@ -117,9 +117,8 @@ impl<L: Listing> Held<L> {
                 }
                 std::mem::take(&mut state.waiting)
             };
-            let outcome = timeout(ASK_TIME_MAX, self.fetch(kept.take()))
-                .await
-                .unwrap_or(Err(LinkError::Late));
+            let outcome = timeout(ASK_TIME_MAX, self.fetch(kept.take())).await;
+            let outcome = self.link.meter.note(outcome.unwrap_or(Err(LinkError::Late)));
             let answer = outcome.map(|fresh| {
                 let list = Arc::clone(&fresh.list);
                 kept = Some(fresh);

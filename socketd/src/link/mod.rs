@@ -16,6 +16,7 @@ mod files;
 mod frames;
 mod held;
 mod inside;
+mod meter;
 mod pool;
 mod upload;
 mod v1;
@@ -34,11 +35,13 @@ pub use error::LinkError;
 pub use files::Download;
 pub use held::{Held, Listing};
 pub use inside::{ExecStreams, OpenedLog};
+pub use meter::Calls;
 pub use upload::{Appetite, Upload, UploadError};
 pub use v1::{AddressError, StockAddress};
 
 use crate::dialer::Dialer;
 use crate::limits::{ACT_TIME_MAX, ASK_TIME_MAX, LONG_CALLS_MAX};
+use meter::Meter;
 use pool::{Place, Pool};
 use v1::Stock;
 
@@ -73,6 +76,7 @@ pub struct Link {
     watch: Pool,
     control: Pool,
     long_calls: Arc<Semaphore>,
+    meter: Meter,
 }
 
 /// A connection of its own for one long call; closes when dropped.
@@ -109,6 +113,7 @@ impl Link {
             watch: Pool::new(Place::Socket(dir.join(WATCH_SOCKET))),
             control: Pool::new(Place::Socket(dir.join(CONTROL_SOCKET))),
             long_calls: Arc::new(Semaphore::new(LONG_CALLS_MAX)),
+            meter: Meter::default(),
         }
     }
 
@@ -121,7 +126,14 @@ impl Link {
             watch: Pool::new(Place::Stock(Arc::clone(&bridge))),
             control: Pool::new(Place::Stock(bridge)),
             long_calls: Arc::new(Semaphore::new(LONG_CALLS_MAX)),
+            meter: Meter::default(),
         }
+    }
+
+    /// How calls went since the start. Answers that go on for long count when they begin.
+    #[must_use]
+    pub fn calls(&self) -> Calls {
+        self.meter.calls()
     }
 
     fn pool(&self, power: Power) -> &Pool {
@@ -159,9 +171,8 @@ impl Link {
             Power::Ask => ASK_TIME_MAX,
             Power::Act => ACT_TIME_MAX,
         };
-        timeout(time_max, self.pool(power).call(request, power, each))
-            .await
-            .unwrap_or(Err(LinkError::Late))
+        let outcome = timeout(time_max, self.pool(power).call(request, power, each)).await;
+        self.meter.note(outcome.unwrap_or(Err(LinkError::Late)))
     }
 
     /// Begins a call on a connection of its own and returns once it is sent.
@@ -189,8 +200,9 @@ impl Link {
         let permit = Arc::clone(&self.long_calls)
             .try_acquire_owned()
             .map_err(|_| LinkError::Crowded)?;
+        let connected = self.pool(power(opcode)).connect().await;
         Ok(LongCall {
-            connection: self.pool(power(opcode)).connect().await?,
+            connection: self.meter.note(connected)?,
             _permit: permit,
         })
     }

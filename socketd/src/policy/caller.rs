@@ -162,7 +162,9 @@ impl Peer {
         }
     }
 
-    fn source(&self) -> Source {
+    /// Where it is.
+    #[must_use]
+    pub fn source(&self) -> Source {
         match self {
             Self::Unix { uid, .. } => Source::User(*uid),
             Self::Tcp(address) | Self::Tls(address, _) => Source::of(*address),
@@ -273,6 +275,12 @@ impl Recognition {
             peer,
             last: Mutex::new(None),
         }
+    }
+
+    /// Where the other end is.
+    #[must_use]
+    pub fn source(&self) -> Source {
+        self.peer.source()
     }
 
     /// What the client has shown by now.

@@ -4,6 +4,7 @@
 
 pub mod browser;
 pub mod caller;
+pub mod crowd;
 pub mod failures;
 pub mod hex;
 pub mod rights;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, CONTENT_TYPE, UPGRADE};
 use axum::http::request::Parts;
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::{Extensions, HeaderValue, StatusCode};
 use axum::response::Response;
 use bytes::Bytes;
 use futures_util::stream;
@@ -27,12 +27,14 @@ use crate::docker::error::ApiError;
 use crate::ending::Ending;
 use crate::limits::STREAM_PAUSE;
 use crate::patience::Patience;
+use crate::policy::crowd::Member;
+use crate::policy::failures::Source;
 use crate::streams::{End, HangUp, Inward, Output, converse};
 
 /// Whoever asked for a stream.
 pub(super) struct Client {
     upgrade: Option<OnUpgrade>,
-    permit: OwnedSemaphorePermit,
+    permit: Permit,
     ending: Ending,
 }
 
@@ -42,15 +44,35 @@ pub(super) fn version(parts: &Parts) -> ApiVersion {
     known.unwrap_or_else(|| crate::docker::endpoints::version(""))
 }
 
+/// One stream that is open: one of all, and one of its caller's.
+pub(super) struct Permit {
+    _of_all: OwnedSemaphorePermit,
+    /// None where nothing shows who calls.
+    _of_caller: Option<Member>,
+}
+
 /// Admission for one more stream.
-pub(super) fn admit(desk: &Desk) -> Result<OwnedSemaphorePermit, ApiError> {
-    Arc::clone(&desk.streams)
+pub(super) fn admit(desk: &Desk, extensions: &Extensions) -> Result<Permit, ApiError> {
+    let of_caller = match extensions.get::<Source>() {
+        None => None,
+        Some(source) => {
+            let member = desk.streamers.admit(*source, desk.limits.streams_per_caller());
+            let full =
+                || ApiError::unavailable("too many streams are open from where this request comes from");
+            Some(member.ok_or_else(full)?)
+        }
+    };
+    let of_all = Arc::clone(&desk.streams)
         .try_acquire_owned()
-        .map_err(|_| ApiError::unavailable("too many streams are open already"))
+        .map_err(|_| ApiError::unavailable("too many streams are open already"))?;
+    Ok(Permit {
+        _of_all: of_all,
+        _of_caller: of_caller,
+    })
 }
 
 /// The rest of an output as a body.
-pub(super) fn body(output: Output, ending: Ending, permit: Option<OwnedSemaphorePermit>) -> Body {
+pub(super) fn body(output: Output, ending: Ending, permit: Option<Permit>) -> Body {
     let state = (output, ending, permit);
     Body::from_stream(stream::unfold(
         state,
@@ -80,7 +102,7 @@ impl Client {
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         Ok(Self {
             upgrade: upgrade.filter(|_| parts.headers.contains_key(UPGRADE)),
-            permit: admit(desk)?,
+            permit: admit(desk, &parts.extensions)?,
             ending: desk.ending.clone(),
         })
     }
@@ -111,11 +133,11 @@ async fn take_over(
     mut output: Output,
     inward: Inward,
     mut ending: Ending,
-    _permit: OwnedSemaphorePermit,
+    _permit: Permit,
 ) {
     let Ok(upgraded) = upgrade.await else { return };
     tokio::time::sleep(STREAM_PAUSE).await;
-    let served = async {
+    let end = {
         match upgraded.downcast::<TokioIo<Patience<UnixStream>>>() {
             Ok(parts) => {
                 let stream = parts.io.into_inner();
@@ -123,14 +145,14 @@ async fn take_over(
                 let (reader, writer) = tokio::io::split(stream);
                 // What had been read of it already comes first.
                 let reader = Cursor::new(parts.read_buf).chain(reader);
-                converse(tokio::io::join(reader, writer), gone, &mut output, inward).await
+                let both = tokio::io::join(reader, writer);
+                converse(both, gone, &mut output, inward, &mut ending).await
             }
-            Err(other) => converse(TokioIo::new(other), std::future::pending(), &mut output, inward).await,
+            Err(other) => {
+                let never = std::future::pending();
+                converse(TokioIo::new(other), never, &mut output, inward, &mut ending).await
+            }
         }
-    };
-    let end = tokio::select! {
-        end = served => end,
-        () = ending.told() => return,
     };
     // A process that was let go of goes on, and must not stop at a full pipe.
     if end == End::Detached && matches!(output, Output::Exec(_)) {

@@ -102,7 +102,7 @@ async fn create(State(desk): State<Arc<Desk>>, RawQuery(query): RawQuery, body: 
     let request = images::parse_import(&Query::parse(query.as_deref()))?;
     let import_failed = |error| upload_failed(error, Act::Import);
     let upload = desk.link.import(request).await.map_err(import_failed)?;
-    let upload = pump(body, upload, Act::Import).await?;
+    let upload = pump(body, upload, desk.limits.upload_bytes(), Act::Import).await?;
     let image = upload.finish().await.map_err(import_failed)?;
     json(StatusCode::OK, &images::imported(&image))
 }

@@ -13,6 +13,7 @@ mod held;
 mod hijack;
 mod images;
 mod networks;
+mod observe;
 mod plugins;
 mod system;
 mod upload;
@@ -20,6 +21,7 @@ mod view;
 mod volumes;
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -30,15 +32,17 @@ use axum::response::{IntoResponse, Response};
 use tokio::sync::Semaphore;
 use tower::ServiceExt;
 
+use crate::config::Limits;
 use crate::docker::endpoints::{self, Endpoint};
 use crate::docker::error::ApiError;
 use crate::docker::system::{API_VERSION, server_header};
 use crate::ending::Ending;
 use crate::feed::Feed;
 use crate::feed::stats::Gauges;
-use crate::limits::STREAMS_MAX;
 use crate::link::{Held, Link};
+use crate::observe::metrics::{Asked, Metrics};
 use crate::policy::caller::Caller;
+use crate::policy::crowd::Crowd;
 use crate::streams::Execs;
 use audit::Audit;
 use held::{ContainerList, ImageList};
@@ -58,8 +62,21 @@ struct Desk {
     execs: Arc<Execs>,
     /// One permit a stream that took its connection over.
     streams: Arc<Semaphore>,
+    /// Whose they are.
+    streamers: Arc<Crowd>,
+    limits: Limits,
+    metrics: Arc<Metrics>,
     /// Endless answers end when this is told.
     ending: Ending,
+}
+
+impl Desk {
+    /// Streams that took their connections over, at this moment.
+    fn attached_count(&self) -> usize {
+        self.limits
+            .streams()
+            .saturating_sub(self.streams.available_permits())
+    }
 }
 
 /// Where every request enters, whichever listener it came through.
@@ -74,6 +91,12 @@ impl Entry {
     /// An entry that asks the bridge behind `link`. Endless answers end when `ending` is told.
     #[must_use]
     pub fn new(link: Arc<Link>, ending: Ending) -> Self {
+        Self::measured(link, ending, Limits::default(), Metrics::new())
+    }
+
+    /// As above, with other limits than by default, and what counts what enters.
+    #[must_use]
+    pub fn measured(link: Arc<Link>, ending: Ending, limits: Limits, metrics: Metrics) -> Self {
         let images = Arc::new(Held::new(Arc::clone(&link), ()));
         let desk = Arc::new(Desk {
             feed: Arc::new(Feed::new(Arc::clone(&link))),
@@ -88,32 +111,75 @@ impl Entry {
             images,
             link,
             execs: Arc::new(Execs::default()),
-            streams: Arc::new(Semaphore::new(STREAMS_MAX)),
+            streams: Arc::new(Semaphore::new(limits.streams())),
+            streamers: Arc::default(),
+            limits,
+            metrics: Arc::new(metrics),
             ending,
         });
+        Self::over(router(Arc::clone(&desk)), desk)
+    }
+
+    /// An entry beside this one, for those who may look how it fares and do nothing else.
+    #[must_use]
+    pub fn for_observers(&self) -> Self {
+        let routes = observe::routes().fallback(async || page_not_found());
+        let router = routes.with_state(Arc::clone(&self.desk));
+        Self::over(router, Arc::clone(&self.desk))
+    }
+
+    fn over(router: Router, desk: Arc<Desk>) -> Self {
         Self {
-            router: router(Arc::clone(&desk)),
+            router,
             desk,
             server: HeaderValue::from_str(&server_header()).unwrap_or(HeaderValue::from_static("socketd")),
         }
     }
 
+    /// What may enter here.
+    #[must_use]
+    pub fn limits(&self) -> &Limits {
+        &self.desk.limits
+    }
+
+    /// Returns once no stream holds a connection that it took over.
+    pub async fn streams_ended(&self) {
+        let all = u32::try_from(self.desk.limits.streams()).unwrap_or(u32::MAX);
+        let _ = self.desk.streams.acquire_many(all).await;
+    }
+
+    /// What is counted of the requests that enter here.
+    #[must_use]
+    pub fn metrics(&self) -> &Metrics {
+        &self.desk.metrics
+    }
+
     /// Answers one request of this caller.
     pub async fn answer(&self, caller: &Arc<Caller>, request: Request<Body>) -> Response {
-        self.signed(match self.admit(caller, request).await {
+        let begun = Instant::now();
+        let mut asked = Asked::UNKNOWN;
+        let response = match self.admit(caller, request, &mut asked).await {
             Ok(response) => response,
             Err(error) => error.into_response(),
-        })
+        };
+        self.metrics().answered(asked, response.status(), begun.elapsed());
+        self.signed(response)
     }
 
     /// Finds out what is asked, and hands it on where this caller may ask it. What changes something is told to
     /// the audit log, with how it went.
-    async fn admit(&self, caller: &Arc<Caller>, request: Request<Body>) -> Result<Response, ApiError> {
+    async fn admit(
+        &self,
+        caller: &Arc<Caller>,
+        request: Request<Body>,
+        asked: &mut Asked,
+    ) -> Result<Response, ApiError> {
         let request = without_version(request)?;
-        let asked = endpoints::find(request.method().as_str(), request.uri().path());
-        let Some((number, endpoint)) = asked else {
+        let found = endpoints::find(request.method().as_str(), request.uri().path());
+        let Some((number, endpoint)) = found else {
             return Err(page_not_found());
         };
+        *asked = Asked::from(endpoint);
         let audit = Audit::begin(caller, endpoint, &request);
         let outcome = if caller.access.rights.permit(number) {
             self.hand_on(caller, endpoint, request).await
@@ -143,7 +209,10 @@ impl Entry {
     /// Refuses one that no route may see.
     #[must_use]
     pub fn refuse(&self, error: ApiError) -> Response {
-        self.signed(error.into_response())
+        let response = error.into_response();
+        self.metrics()
+            .answered(Asked::UNKNOWN, response.status(), Duration::ZERO);
+        self.signed(response)
     }
 
     /// With the headers that every answer has.
@@ -167,6 +236,7 @@ fn router(desk: Arc<Desk>) -> Router {
         .merge(volumes::routes())
         .merge(events::routes())
         .merge(plugins::routes())
+        .merge(observe::routes())
         .fallback(not_served)
         .method_not_allowed_fallback(not_served)
         .with_state(desk)

@@ -6,11 +6,16 @@ use tokio::time::timeout;
 
 use super::answer::failed;
 use crate::docker::error::{Act, ApiError};
-use crate::limits::{UPLOAD_BYTES_MAX, UPLOAD_SILENCE_MAX};
+use crate::limits::UPLOAD_SILENCE_MAX;
 use crate::link::{Appetite, LinkError, Upload, UploadError};
 
-/// Sends the body on. An upload that is not whole is dropped, which the bridge sees as a failure.
-pub(super) async fn pump(body: Body, mut upload: Upload, act: Act<'_>) -> Result<Upload, ApiError> {
+/// Sends the body on, if it is not longer than `bytes_max`. An upload that is not whole is dropped, which the bridge sees as a failure.
+pub(super) async fn pump(
+    body: Body,
+    mut upload: Upload,
+    bytes_max: u64,
+    act: Act<'_>,
+) -> Result<Upload, ApiError> {
     let mut body = body.into_data_stream();
     let mut sent: u64 = 0;
     loop {
@@ -21,8 +26,8 @@ pub(super) async fn pump(body: Body, mut upload: Upload, act: Act<'_>) -> Result
             Err(_) => return Err(ApiError::new(408, "the upload stalled")),
         };
         sent = sent.saturating_add(u64::try_from(bytes.len()).unwrap_or(u64::MAX));
-        if sent > UPLOAD_BYTES_MAX {
-            let message = format!("the upload is longer than {UPLOAD_BYTES_MAX} bytes");
+        if sent > bytes_max {
+            let message = format!("the upload is longer than {bytes_max} bytes");
             return Err(ApiError::new(413, message));
         }
         match timeout(UPLOAD_SILENCE_MAX, upload.send(&bytes)).await {

@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use wire::RefusalCode;
 
 use super::{DetachKeys, Input, Output};
-use crate::limits::STREAM_BYTES;
+use crate::ending::Ending;
+use crate::limits::{LINGER_MAX, STREAM_BYTES};
 use crate::link::{Link, LinkError};
 
 /// Where a client's bytes go.
@@ -49,15 +50,19 @@ pub enum End {
     Left,
     /// The client let go.
     Detached,
+    /// This process ends.
+    Shutdown,
 }
 
 /// Serves a client until the end of either side. A client whose input has ended may have more to
-/// read, or may be gone: `gone` is over when that is known.
+/// read, or may be gone: `gone` is over when that is known. At the end of this process the client sees an
+/// end in order as well, and what it was just saying does not turn that into a reset.
 pub async fn converse<C>(
     client: C,
     gone: impl Future<Output = ()>,
     output: &mut Output,
     inward: Inward,
+    ending: &mut Ending,
 ) -> End
 where
     C: AsyncRead + AsyncWrite,
@@ -74,10 +79,16 @@ where
     let end = tokio::select! {
         end = outward => end,
         end = inward.run(&mut reader, gone) => end,
+        () = ending.told() => End::Shutdown,
     };
     if end != End::Left {
         // A client that is gone meanwhile does not hear it.
         let _ = writer.shutdown().await;
+    }
+    if end == End::Shutdown {
+        let mut nowhere = tokio::io::sink();
+        let rest = tokio::io::copy(&mut reader, &mut nowhere);
+        let _ = tokio::time::timeout(LINGER_MAX, rest).await;
     }
     end
 }

@@ -2,7 +2,7 @@
 
 use axum::body::Body;
 use axum::http::StatusCode;
-use socketd::limits::{CONNECTIONS_MAX, IDLE_MAX};
+use socketd::limits::{CONNECTIONS_MAX, HEAD_TIME_MAX, IDLE_MAX};
 
 use crate::client::{Served, ask, entry, request, send};
 use crate::stand_in::StandIn;
@@ -173,14 +173,14 @@ async fn http_itself() {
 async fn a_silent_connection_ends_after_its_time_and_not_before() {
     let stand_in = StandIn::running();
     let served = Served::new(&stand_in).await;
-    for half in ["", "GET /_ping HTTP/1.1\r\nHos"] {
+    for (half, time) in [("", IDLE_MAX), ("GET /_ping HTTP/1.1\r\nHos", HEAD_TIME_MAX)] {
         let mut raw = served.connect().await;
         raw.write(half).await;
         // Every task has had its turn before the clock stands still and jumps.
         tokio::task::yield_now().await;
         tokio::time::pause();
-        assert!(!raw.comes_within(IDLE_MAX / 2).await, "{half:?}");
-        assert!(raw.comes_within(IDLE_MAX).await, "{half:?}");
+        assert!(!raw.comes_within(time / 2).await, "{half:?}");
+        assert!(raw.comes_within(time).await, "{half:?}");
         tokio::time::resume();
     }
 }
@@ -188,7 +188,7 @@ async fn a_silent_connection_ends_after_its_time_and_not_before() {
 #[tokio::test]
 async fn connections_beyond_the_limit_wait_their_turn() {
     let stand_in = StandIn::running();
-    let served = Served::new(&stand_in).await;
+    let served = Served::unix_limited(&stand_in, &["connections_per_user_max=2048"]).await;
     let mut inside = Vec::new();
     for _ in 0..CONNECTIONS_MAX {
         let mut raw = served.connect().await;

@@ -10,10 +10,11 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
-use socketd::config::Place;
+use socketd::config::{Limit, Limits, Place};
 use socketd::ending::{self, Ending, Teller};
 use socketd::front::{self, House, Listener, Planned};
 use socketd::link::Link;
+use socketd::observe::metrics::Metrics;
 use socketd::policy::browser::Allowed;
 use socketd::policy::caller::{Caller, Keeper, Rules, Terms};
 use socketd::routes::Entry;
@@ -137,6 +138,24 @@ impl Served {
         Self::planned(&anywhere, stand_in, allowed).await
     }
 
+    /// On a free port of the loopback address, with these limits as on the command line.
+    pub(crate) async fn tcp_limited(stand_in: &StandIn, limits: &[&str]) -> Self {
+        socketd::serve::raise_descriptors();
+        let anywhere = Planned::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
+        let listener = Listener::bind(&anywhere, None).await.unwrap();
+        let link = Arc::new(Link::new(stand_in.dir()));
+        Self::limited(listener, link, Allowed::default(), limits)
+    }
+
+    /// On a unix socket beside the stand-in's, with these limits as on the command line.
+    pub(crate) async fn unix_limited(stand_in: &StandIn, limits: &[&str]) -> Self {
+        socketd::serve::raise_descriptors();
+        let path = stand_in.dir().join("docker.sock");
+        let listener = Listener::bind(&Planned::Unix(path), None).await.unwrap();
+        let link = Arc::new(Link::new(stand_in.dir()));
+        Self::limited(listener, link, Allowed::default(), limits)
+    }
+
     pub(crate) async fn planned(planned: &Planned, stand_in: &StandIn, allowed: Allowed) -> Self {
         let listener = Listener::bind(planned, None).await.unwrap();
         Self::behind(listener, Arc::new(Link::new(stand_in.dir())), allowed)
@@ -148,6 +167,12 @@ impl Served {
     }
 
     fn behind(listener: Listener, link: Arc<Link>, allowed: Allowed) -> Self {
+        Self::limited(listener, link, allowed, &[])
+    }
+
+    fn limited(listener: Listener, link: Arc<Link>, allowed: Allowed, limits: &[&str]) -> Self {
+        let limits: Vec<Limit> = limits.iter().map(|limit| limit.parse().unwrap()).collect();
+        let limits = Limits::default().with(&limits);
         let place = listener.place().unwrap();
         let (teller, ending) = ending::channel();
         let rules = Rules {
@@ -155,8 +180,9 @@ impl Served {
             ..Rules::default()
         };
         let house = House {
-            entry: Arc::new(Entry::new(link, ending.clone())),
+            entry: Arc::new(Entry::measured(link, ending.clone(), limits, Metrics::new())),
             keeper: Arc::new(Keeper::new(rules)),
+            first: 0,
             allowed: Arc::new(allowed),
             ending,
         };
@@ -177,6 +203,19 @@ impl Served {
         match &self.place {
             Place::Unix(path) => path,
             other => panic!("{other} has no path"),
+        }
+    }
+
+    /// Tells it to end, and does not wait.
+    pub(crate) fn tell(&self) {
+        self.teller.tell();
+    }
+
+    /// Its address.
+    pub(crate) fn address(&self) -> SocketAddr {
+        match &self.place {
+            Place::Tcp(address) | Place::Tls(address, _) => *address,
+            Place::Unix(path) => panic!("{} is no address", path.display()),
         }
     }
 
@@ -234,6 +273,12 @@ impl Raw {
     pub(crate) async fn end(mut self) -> String {
         while self.read().await > 0 {}
         self.seen
+    }
+
+    /// What comes next, whatever it is; nothing at the end.
+    pub(crate) async fn part(&mut self) -> String {
+        self.read().await;
+        std::mem::take(&mut self.seen)
     }
 
     /// Whether something comes, an end included, before so much of a paused clock has passed.

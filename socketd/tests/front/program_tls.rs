@@ -32,7 +32,7 @@ fn init(dir: &Path, arguments: &[&str]) -> Output {
 }
 
 /// A directory with certificates in it, and what was printed.
-fn made(room: &Room, name: &str) -> (PathBuf, String) {
+pub(crate) fn made(room: &Room, name: &str) -> (PathBuf, String) {
     let dir = room.0.join(name);
     let output = init(&dir, &["--host", "phone.lan", "--days", "30"]);
     assert!(output.status.success(), "{output:?}");
@@ -53,7 +53,7 @@ fn client(dir: &Path) -> Set {
     }
 }
 
-fn url(dir: &Path) -> String {
+pub(crate) fn url(dir: &Path) -> String {
     let dir = dir.display();
     format!(
         "tcp://127.0.0.1:0?tls=verify&ca={dir}/ca.pem&cert={dir}/server-cert.pem&key={dir}/server-key.pem"

@@ -84,6 +84,7 @@ const TABLE: &[Allowed] = &[
             "subtle",
             "toml",
             "wildmatch",
+            "prometheus-client",
         ],
         for_tests: &["proptest"],
     },

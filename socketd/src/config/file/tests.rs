@@ -38,6 +38,9 @@ fingerprint = "AB:ABABABABABABABABABABABABABABABABABABABABABABABABABABABABABABAB
 uid = 1000
 gid = 100
 labels = ["team=a"]
+
+[limits]
+streams_max = 7
 "#;
 
 #[test]
@@ -65,7 +68,21 @@ fn a_whole_file() {
         check_listeners(&config.callers, &config.listeners[1..]),
         Err(FileError::Caller(name, CallerError::NoListener(id))) if name == "ci" && id == "lan"
     ));
+    assert_eq!(config.limits.streams(), 7);
     assert_eq!(Config::parse("").unwrap(), Config::default());
+}
+
+#[test]
+fn limits_are_named_where_they_are_wrong() {
+    check(
+        "[limits]\nstream_max = 7",
+        "there is no limit `stream_max`; known are ",
+    );
+    check(
+        "[limits]\nstreams_max = 0",
+        "streams_max must lie between 1 and 1024",
+    );
+    check("[limits]\nstreams_max = \"7\"", "expected u64");
 }
 
 #[track_caller]

@@ -64,7 +64,7 @@ pub(super) async fn write(
     }
     let write_failed = |error| upload_failed(error, act);
     let upload = desk.link.write_archive(order).await.map_err(write_failed)?;
-    let upload = pump(body, upload, act).await?;
+    let upload = pump(body, upload, desk.limits.upload_bytes(), act).await?;
     upload.unpacked().await.map_err(write_failed)?;
     Ok(StatusCode::OK.into_response())
 }

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
 use axum::extract::{Path, RawQuery, Request, State};
+use axum::http::Extensions;
 use axum::response::Response;
 use bytes::{Buf, Bytes};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream};
@@ -89,11 +90,12 @@ pub(super) async fn websocket(
     State(desk): State<Arc<Desk>>,
     Path(reference): Path<String>,
     RawQuery(query): RawQuery,
+    extensions: Extensions,
     upgrade: WebSocketUpgrade,
 ) -> Answer {
     let query = AttachQuery::parse(&Query::parse(query.as_deref()))?;
     let container = inspect(&desk, &reference).await?;
-    let permit = hijack::admit(&desk)?;
+    let permit = hijack::admit(&desk, &extensions)?;
     let (mut output, inward) = open(&desk, &container, query, true).await?;
     let mut ending = desk.ending.clone();
     let response: Response = upgrade
@@ -102,16 +104,11 @@ pub(super) async fn websocket(
         .on_upgrade(move |socket| async move {
             let _permit = permit;
             let (ours, theirs) = tokio::io::duplex(STREAM_BYTES);
-            let served = async {
-                tokio::join!(
-                    messages(socket, theirs),
-                    converse(ours, std::future::pending(), &mut output, inward)
-                )
-            };
-            tokio::select! {
-                _ = served => {}
-                () = ending.told() => {}
-            }
+            let never = std::future::pending();
+            tokio::join!(
+                messages(socket, theirs),
+                converse(ours, never, &mut output, inward, &mut ending)
+            );
         });
     Ok(response)
 }
