@@ -66,7 +66,8 @@ impl Users {
     }
 
     /// Finds `user`, `uid`, `user:group` or any mixture of name and number; empty means root. A
-    /// number need not be listed; a name must.
+    /// number need not be listed; a name must. What is a number is never looked for among the names:
+    /// an image could call its root `1000`.
     ///
     /// # Errors
     /// [`Failure::no_such_user`].
@@ -77,9 +78,10 @@ impl Users {
         };
         let user = if user.is_empty() { "0" } else { user };
         let number = id(user)?;
-        let listed = self
-            .users()
-            .find(|have| have.name == user || Some(have.uid) == number);
+        let listed = self.users().find(|have| match number {
+            Some(number) => have.uid == number,
+            None => have.name == user,
+        });
         let (uid, gid, home) = match (&listed, number) {
             (Some(have), _) => (have.uid, have.gid, have.home),
             (None, Some(uid)) => (uid, 0, "/"),
@@ -103,6 +105,9 @@ impl Users {
         for added in groups_added {
             groups.push(self.group_id(added)?);
         }
+        // Its own, too: else a program with a set-group-id bit takes it from the process, and with it
+        // what a file's mode forbids to that group.
+        groups.push(gid);
         groups.sort_unstable();
         groups.dedup();
         groups.truncate(GROUPS_MAX);
@@ -120,10 +125,8 @@ impl Users {
 
     fn group_id(&self, asked: &str) -> Result<u32, Failure> {
         let number = id(asked)?;
-        let listed = self
-            .groups()
-            .find(|have| have.name == asked || Some(have.gid) == number);
-        listed.map(|have| have.gid).or(number).ok_or_else(|| {
+        let listed = || self.groups().find(|have| have.name == asked);
+        number.or_else(|| listed().map(|have| have.gid)).ok_or_else(|| {
             Failure::no_such_user(format_args!(
                 "unable to find group {asked}: no matching entries in group file"
             ))
@@ -135,8 +138,8 @@ impl Users {
             let mut fields = line.split(':');
             Some(User {
                 name: fields.next()?,
-                uid: fields.nth(1)?.parse().ok()?,
-                gid: fields.next()?.parse().ok()?,
+                uid: listed_id(fields.nth(1)?)?,
+                gid: listed_id(fields.next()?)?,
                 home: fields.nth(1).unwrap_or("/"),
             })
         })
@@ -147,11 +150,17 @@ impl Users {
             let mut fields = line.split(':');
             Some(Group {
                 name: fields.next()?,
-                gid: fields.nth(1)?.parse().ok()?,
+                gid: listed_id(fields.nth(1)?)?,
                 members: fields.next().unwrap_or(""),
             })
         })
     }
+}
+
+/// A number as the files list it. One that is too great is nobody's: the greatest of all would tell
+/// the kernel to leave the process who it is, which is root.
+fn listed_id(text: &str) -> Option<u32> {
+    text.parse().ok().filter(|&id| id <= ID_MAX)
 }
 
 /// The number, where it is one.
@@ -199,9 +208,10 @@ mod tests {
     fn users() -> Users {
         Users {
             passwd:
-                "root:x:0:0:root:/root:/bin/sh\n# no user\nbroken:x\nana:x:1000:100:Ana:/home/ana:/bin/sh\n"
+                "root:x:0:0:root:/root:/bin/sh\n# no user\nbroken:x\n4711:x:0:0::/:\nminus:x:4294967295:0::/:\nana:x:1000:100:Ana:/home/ana:/bin/sh\n"
                     .to_owned(),
-            group: "root:x:0:\nwheel:x:10:ana,root\nmail:x:12:bob\nusers:x:100:\naudio:x:29:ana\n".to_owned(),
+            group: "root:x:0:\nwheel:x:10:ana,root\nmail:x:12:bob\nusers:x:100:\naudio:x:29:ana\n4711:x:0:\nminus:x:4294967295:\n"
+                .to_owned(),
         }
     }
 
@@ -221,18 +231,18 @@ mod tests {
 
     #[test]
     fn names_and_numbers() {
-        check("", &[], Ok((0, 0, &[10], "/root")));
-        check("root", &[], Ok((0, 0, &[10], "/root")));
-        check("ana", &[], Ok((1000, 100, &[10, 29], "/home/ana")));
-        check("1000", &[], Ok((1000, 100, &[10, 29], "/home/ana")));
-        check("4711", &[], Ok((4711, 0, &[], "/")));
-        check("ana:mail", &[], Ok((1000, 12, &[], "/home/ana")));
-        check("ana:4711", &[], Ok((1000, 4711, &[], "/home/ana")));
-        check("4711:wheel", &[], Ok((4711, 10, &[], "/")));
+        check("", &[], Ok((0, 0, &[0, 10], "/root")));
+        check("root", &[], Ok((0, 0, &[0, 10], "/root")));
+        check("ana", &[], Ok((1000, 100, &[10, 29, 100], "/home/ana")));
+        check("1000", &[], Ok((1000, 100, &[10, 29, 100], "/home/ana")));
+        check("4711", &[], Ok((4711, 0, &[0], "/")));
+        check("ana:mail", &[], Ok((1000, 12, &[12], "/home/ana")));
+        check("ana:4711", &[], Ok((1000, 4711, &[4711], "/home/ana")));
+        check("4711:wheel", &[], Ok((4711, 10, &[10], "/")));
         check(
             "ana:mail",
             &["wheel", "77", "77"],
-            Ok((1000, 12, &[10, 77], "/home/ana")),
+            Ok((1000, 12, &[10, 12, 77], "/home/ana")),
         );
     }
 
@@ -267,6 +277,16 @@ mod tests {
             "-1",
             &[],
             Err("unable to find user -1: no matching entries in passwd file"),
+        );
+        check(
+            "minus",
+            &[],
+            Err("unable to find user minus: no matching entries in passwd file"),
+        );
+        check(
+            "ana:minus",
+            &[],
+            Err("unable to find group minus: no matching entries in group file"),
         );
         check(
             "broken",
