@@ -11,6 +11,8 @@ use nix::mount::MsFlags;
 /// One mount.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct MountEntry {
+    /// The kernel's number of it; that of one that is gone may be given again.
+    pub id: u64,
     /// Where, seen from this process's root.
     pub mount_point: PathBuf,
     /// Its own flags, apart from those of the file system.
@@ -36,12 +38,15 @@ fn parse(text: &[u8]) -> Vec<MountEntry> {
 
 fn parse_line(line: &[u8]) -> Option<MountEntry> {
     // id parent major:minor root mount-point flags [optional...] - type source super-options
-    let mut fields = line.split(|&byte| byte == b' ').skip(4);
+    let mut fields = line.split(|&byte| byte == b' ');
+    let id = std::str::from_utf8(fields.next()?).ok()?.parse().ok()?;
+    let mut fields = fields.skip(3);
     let mount_point = PathBuf::from(OsString::from_vec(unescaped(fields.next()?)));
     let flags = flags(&String::from_utf8_lossy(fields.next()?));
     fields.by_ref().find(|field| *field == b"-")?;
     let text = |field: Option<&[u8]>| field.map(|field| String::from_utf8_lossy(field).into_owned());
     Some(MountEntry {
+        id,
         mount_point,
         flags,
         file_system: text(fields.next())?,
@@ -95,6 +100,7 @@ mod tests {
         assert_eq!(
             entries,
             [MountEntry {
+                id: 41,
                 mount_point: PathBuf::from("/sys/fs/a b\\c"),
                 flags: MsFlags::MS_NOSUID | MsFlags::MS_RELATIME,
                 file_system: "cgroup2".to_owned(),

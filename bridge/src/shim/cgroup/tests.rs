@@ -4,6 +4,7 @@ use super::*;
 
 fn entry(mount_point: &str, file_system: &str, super_options: &str) -> MountEntry {
     MountEntry {
+        id: 0,
         mount_point: PathBuf::from(mount_point),
         flags: MsFlags::empty(),
         file_system: file_system.to_owned(),

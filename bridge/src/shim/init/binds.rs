@@ -1,5 +1,6 @@
 //! Mounts that the user asked for, and the three files that every container is given.
 
+use std::collections::HashSet;
 use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
@@ -12,7 +13,7 @@ use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use super::inside::{Inside, Missing, descriptor_path, is_kind};
 use crate::shim::failure::{Failure, Stage, at};
-use crate::shim::mountinfo;
+use crate::shim::mountinfo::{self, MountEntry};
 use crate::shim::plan::Exposure;
 use crate::shim::plan::FilesPlan;
 use crate::shim::plan::mounts::{MountPlan, Source};
@@ -33,6 +34,12 @@ const PROC_ALLOWED: &[&str] = &[
     "/proc/slabinfo",
 ];
 
+/// Flags that keep something from a container.
+const GUARDING: MsFlags = MsFlags::MS_RDONLY
+    .union(MsFlags::MS_NODEV)
+    .union(MsFlags::MS_NOSUID)
+    .union(MsFlags::MS_NOEXEC);
+
 /// Binds the generated `/etc/hostname`, `/etc/hosts` and `/etc/resolv.conf`.
 ///
 /// # Errors
@@ -44,7 +51,7 @@ pub(crate) fn mount_generated(inside: &Inside, directory: &Path, flags: MsFlags)
             .resolve(&inner, Missing::File)
             .map_err(at(Stage::Mounts, &inner))?;
         let source = open_source(&directory.join(name)).map_err(at(Stage::Mounts, name))?;
-        bind(inside, &source, &inner, &target, flags)?;
+        bind(&source, &inner, &target, flags)?;
     }
     Ok(())
 }
@@ -106,7 +113,7 @@ fn mount_host(
     if is_kind(&target, SFlag::S_IFDIR).map_err(at(Stage::Mounts, path))? != directory {
         return Err(refused(asked, &io::Error::from_raw_os_error(nix::libc::ENOTDIR)));
     }
-    bind(inside, &source, &asked.target, &target, flags)
+    bind(&source, &asked.target, &target, flags)
 }
 
 fn open_source(path: &Path) -> io::Result<OwnedFd> {
@@ -143,44 +150,30 @@ fn refused(asked: &MountPlan, error: &io::Error) -> Failure {
 /// Binds a file or directory with all that is mounted in it, and gives every one of those mounts
 /// the flags too: a file system mounted somewhere below must not bring devices in, nor be writable
 /// where the whole was asked for read-only.
-fn bind(
-    inside: &Inside,
-    source: &OwnedFd,
-    inner: &str,
-    target: &OwnedFd,
-    flags: MsFlags,
-) -> Result<(), Failure> {
+fn bind(source: &OwnedFd, inner: &str, target: &OwnedFd, flags: MsFlags) -> Result<(), Failure> {
+    let mounts = || mountinfo::read().map_err(at(Stage::Mounts, "/proc/self/mountinfo"));
+    let before: HashSet<u64> = mounts()?.iter().map(|entry| entry.id).collect();
+    // All of them are private, as every mount of this process is.
     let (from, onto) = (descriptor_path(source), descriptor_path(target));
     mount(Some(&from), &onto, NONE, MsFlags::MS_BIND | MsFlags::MS_REC, NONE)
         .map_err(at(Stage::Mounts, inner))?;
-    mount(
-        NONE,
-        &reopened(inside, inner)?.1,
-        NONE,
-        MsFlags::MS_PRIVATE | MsFlags::MS_REC,
-        NONE,
-    )
-    .map_err(at(Stage::Mounts, inner))?;
-    let (top, _) = reopened(inside, inner)?;
-    let place = fs::read_link(descriptor_path(&top)).map_err(at(Stage::Mounts, inner))?;
-    let entries = mountinfo::read().map_err(at(Stage::Mounts, "/proc/self/mountinfo"))?;
-    // Of several mounts on one place only the last is seen, and reached by the path.
-    for entry in entries
-        .iter()
-        .filter(|entry| entry.mount_point.starts_with(&place))
-    {
+    // Nobody but this process mounts here, so what is new is what was just made.
+    let entries = mounts()?;
+    let is_new = |entry: &&MountEntry| !before.contains(&entry.id);
+    for entry in entries.iter().filter(is_new) {
         let flags = flags | entry.flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
         mount(NONE, &entry.mount_point, NONE, flags, NONE)
             .map_err(at(Stage::Mounts, &entry.mount_point.to_string_lossy()))?;
     }
-    Ok(())
-}
-
-/// The mount just made: the descriptor of its target still means what lies under it.
-fn reopened(inside: &Inside, inner: &str) -> Result<(OwnedFd, std::path::PathBuf), Failure> {
-    let top = inside
-        .resolve(inner, Missing::Fail)
-        .map_err(at(Stage::Mounts, inner))?;
-    let path = descriptor_path(&top);
-    Ok((top, path))
+    // They were found by their paths, and another container that has the same volume may have put something
+    // else there in between.
+    let wanted = flags & GUARDING;
+    let guarded = |entry: &MountEntry| entry.flags.contains(wanted);
+    if mounts()?.iter().filter(is_new).all(guarded) {
+        Ok(())
+    } else {
+        Err(Failure::invalid(format_args!(
+            "cannot mount \"{inner}\": its place was exchanged meanwhile"
+        )))
+    }
 }
