@@ -5,7 +5,7 @@
 
 use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 
@@ -68,11 +68,6 @@ impl Control {
             listener,
             asking: Vec::new(),
         })
-    }
-
-    /// The number of the socket, for a copy of this process that must not hold it.
-    pub(super) fn raw(&self) -> RawFd {
-        self.listener.as_raw_fd()
     }
 
     /// For looking at; none while enough are connected.

@@ -95,7 +95,7 @@ pub(super) fn launch(control: &OwnedFd, order: &Order, directory: &Path) -> Resu
             return Err(failure);
         }
     };
-    let launched = give_birth(&plan, order, directory, &groups, &socket)
+    let launched = give_birth(&plan, order, directory, &groups)
         .and_then(|birth| see_through(control, directory, &groups, birth));
     match launched {
         Ok((pid, started_at, ends)) => {
@@ -159,13 +159,7 @@ struct Born {
     ends: Ends,
 }
 
-fn give_birth(
-    plan: &Plan,
-    order: &Order,
-    directory: &Path,
-    groups: &Groups,
-    socket: &Control,
-) -> Result<Born, Failure> {
+fn give_birth(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> Result<Born, Failure> {
     let (ends, inner) = streams(plan.process.streams)?;
     let (ours, theirs) = socketpair(
         AddressFamily::Unix,
@@ -189,15 +183,7 @@ fn give_birth(
         channel: theirs,
         streams: inner,
     };
-    // The copy must not hold this end open, or it would never see it close; nor what the shim is asked by.
-    let unwanted = [ours.as_raw_fd(), socket.raw()];
-    let pid = process::fork_into(namespaces, move || {
-        for fd in unwanted {
-            let _ = nix::unistd::close(fd);
-        }
-        init::run(birth)
-    })
-    .map_err(at(Stage::Clone, ""))?;
+    let pid = process::fork_into(namespaces, move || init::run(birth)).map_err(at(Stage::Clone, ""))?;
     Ok(Born {
         pid,
         channel: ours,

@@ -7,22 +7,45 @@ use nix::libc;
 use nix::sched::CloneFlags;
 use nix::unistd::Pid;
 
+/// That this process has one thread. It stays so: only that thread could start another.
+#[derive(Debug, Clone, Copy)]
+pub struct Alone(());
+
+impl Alone {
+    /// Looks, in the `/proc` that is in reach; which must be one that tells the truth about this process.
+    ///
+    /// # Errors
+    /// `EBUSY` in a process with more than one thread, where a copy of the memory could hold locks that
+    /// nobody will ever release.
+    pub fn check() -> io::Result<Self> {
+        if fs::read_dir("/proc/self/task")?.count() == 1 {
+            Ok(Self(()))
+        } else {
+            Err(io::Error::from_raw_os_error(libc::EBUSY))
+        }
+    }
+}
+
 /// Forks this process into new namespaces and runs `child` in the copy, which then ends.
 ///
 /// `clone` is called directly because `fork` takes no namespaces and `clone3` is younger than the
 /// kernels we support. Returns the child's process id, as this process numbers it.
 ///
 /// # Errors
-/// What the kernel said; `EBUSY` in a process with more than one thread, where a copy of the memory
-/// could hold locks that nobody will ever release.
+/// What the kernel said; as [`Alone::check`].
 pub fn fork_into(namespaces: CloneFlags, child: impl FnOnce() -> u8) -> io::Result<Pid> {
-    if fs::read_dir("/proc/self/task")?.count() != 1 {
-        return Err(io::Error::from_raw_os_error(libc::EBUSY));
-    }
+    fork_alone(Alone::check()?, namespaces, child)
+}
+
+/// As [`fork_into`], for one who has looked before: in a container, `/proc` is not ours to believe.
+///
+/// # Errors
+/// What the kernel said.
+pub fn fork_alone(_: Alone, namespaces: CloneFlags, child: impl FnOnce() -> u8) -> io::Result<Pid> {
     let flags = libc::c_long::from(namespaces.bits() | libc::SIGCHLD);
     let none: libc::c_long = 0;
     // SAFETY: without CLONE_VM and with no stack given, clone copies the address space as fork does,
-    // so both sides go on with memory of their own. This process has one thread (checked above), so
+    // so both sides go on with memory of their own. This process has one thread (`Alone` says so), so
     // no lock of the allocator or of the C library is held by a thread that the copy does not have.
     // The pointer arguments are null, and no flag (CLONE_SETTLS, CLONE_*_SETTID) that would read
     // them is set: `namespaces` is of a type that has none of these but by bits out of CloneFlags,

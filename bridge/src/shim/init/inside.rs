@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open, openat, readlinkat};
 use nix::sys::stat::{FileStat, Mode, SFlag, fstat, mkdirat};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 /// Most links followed in one path, as the kernel's own limit. Stops links that lead in a circle.
 const LINKS_MAX: u32 = 40;
@@ -141,6 +142,10 @@ impl Walk<'_> {
             // The text of the link that was opened, not of whatever has that name by now.
             let text = readlinkat(&fd, "")?;
             if text.as_bytes().first() == Some(&b'/') {
+                // One of the kernel's ways to an open file: its text is a path of the machine's.
+                if fstatfs(&fd)?.filesystem_type() == PROC_SUPER_MAGIC {
+                    return Err(Errno::ELOOP.into());
+                }
                 self.above.clear();
             }
             self.prepend(text.as_bytes())?;

@@ -1,9 +1,10 @@
 //! A further process: into the namespaces of one that runs, then the same way to a command.
 //!
 //! Two processes, for a process number space is entered by children only. The first, a copy of the
-//! shim, joins the control groups and all namespaces but that of mounts, and forks the second as its
-//! own sibling, so that the shim is its parent and reaps it. Both cannot be traced or looked into by
-//! what runs in the container, and hold no descriptor but their own.
+//! shim, joins the control groups and all namespaces, gives up every power that the command is not to
+//! have, and forks the second as its own sibling, so that the shim is its parent and reaps it. Nothing in
+//! the container sees the first; the second it sees, and where the container may trace it could take it
+//! over: it has no power then that the container has not.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -16,13 +17,16 @@ use nix::sys::signal::Signal;
 use nix::sys::stat::Mode;
 use nix::unistd::{Pid, setsid};
 
-use super::{FAILED, execute, hand_over_terminal, powers, take_streams, take_terminal, users};
+use super::{
+    FAILED, Ready, hand_over_terminal, irrevocably_execute, make_ready, own_terminal, powers, take_streams,
+    take_terminal, users,
+};
 use crate::shim::cgroup::Groups;
 use crate::shim::failure::{Failure, Stage, at};
 use crate::shim::plan::ProcessPlan;
 use crate::shim::record::{self, Word};
 use crate::sys::descriptors;
-use crate::sys::process::fork_into;
+use crate::sys::process::{Alone, fork_alone};
 
 /// All namespaces but that of mounts, by their names below `/proc/PID/ns`.
 const NAMESPACES: &[(&str, CloneFlags)] = &[
@@ -108,37 +112,50 @@ fn enter(entry: &Entry<'_>) -> Result<Pid, Failure> {
     kept.extend(entry.streams.iter().flatten().map(AsRawFd::as_raw_fd));
     descriptors::irrevocably_close_others(&kept).map_err(at(Stage::Channel, "descriptors"))?;
     entry.groups.enter()?;
+    // While `/proc` is still the host's.
+    powers::set_limits(entry.plan)?;
+    let alone = Alone::check().map_err(at(Stage::Join, "threads"))?;
     for (kind, namespace) in &namespaces.others {
         setns(namespace, *kind).map_err(at(Stage::Join, ""))?;
     }
-    fork_into(CloneFlags::CLONE_PARENT, || match become_command(entry) {
-        Ok(never) => match never {},
-        Err(failure) => {
-            let word = Word {
-                pid: 0,
-                failure: Some(failure),
-            };
-            let _ = record::send_message(&entry.channel, &word);
-            FAILED
+    setns(namespaces.mounts.as_fd(), CloneFlags::CLONE_NEWNS).map_err(at(Stage::Join, "mounts"))?;
+    let terminal = match entry.streams {
+        Some(_) => None,
+        None => Some(hand_over_terminal(&entry.channel, entry.plan.size)?.1),
+    };
+    let users = users::Users::read()?;
+    let identity = users.identity(&entry.plan.user, &entry.plan.groups)?;
+    if let Some(terminal) = &terminal {
+        own_terminal(entry.plan, terminal, &identity);
+    }
+    let ready = make_ready(entry.plan, &identity)?;
+    fork_alone(alone, CloneFlags::CLONE_PARENT, || {
+        match become_command(entry, terminal, &ready) {
+            Ok(never) => match never {},
+            Err(failure) => {
+                let word = Word {
+                    pid: 0,
+                    failure: Some(failure),
+                };
+                let _ = record::send_message(&entry.channel, &word);
+                FAILED
+            }
         }
     })
     .map_err(at(Stage::Join, "process"))
 }
 
-fn become_command(entry: &Entry<'_>) -> Result<std::convert::Infallible, Failure> {
+fn become_command(
+    entry: &Entry<'_>,
+    terminal: Option<OwnedFd>,
+    ready: &Ready,
+) -> Result<std::convert::Infallible, Failure> {
     prctl::set_pdeathsig(Signal::SIGKILL).map_err(at(Stage::Channel, "parent death signal"))?;
     setsid().map_err(at(Stage::Terminal, "session"))?;
-    // While `/proc` is still the host's.
-    powers::set_limits(entry.plan)?;
-    setns(entry.namespaces.mounts.as_fd(), CloneFlags::CLONE_NEWNS).map_err(at(Stage::Join, "mounts"))?;
-    match &entry.streams {
-        Some(streams) => take_streams(streams)?,
-        None => {
-            let (_, terminal) = hand_over_terminal(&entry.channel, entry.plan.size)?;
-            take_terminal(terminal)?;
-        }
+    match (terminal, &entry.streams) {
+        (Some(terminal), _) => take_terminal(terminal)?,
+        (None, Some(streams)) => take_streams(streams)?,
+        (None, None) => {}
     }
-    let users = users::Users::read()?;
-    let identity = users.identity(&entry.plan.user, &entry.plan.groups)?;
-    execute(entry.plan, &identity)
+    irrevocably_execute(entry.plan, ready)
 }

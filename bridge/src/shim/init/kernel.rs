@@ -5,8 +5,10 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
 
+use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
-use nix::sys::stat::SFlag;
+use nix::sys::stat::{Mode, SFlag, fstat, major, minor};
+use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use super::inside::{Inside, Missing, descriptor_path, is_kind};
 use crate::shim::cgroup::Groups;
@@ -63,6 +65,24 @@ pub(super) fn mount_proc(inside: &Inside) -> Result<(), Failure> {
         NONE,
     )
     .map_err(at(Stage::Proc, "/proc"))
+}
+
+/// Fails unless `/proc` is the one that was mounted. Where the image has a link there, a volume may have
+/// come to lie over what it leads to: what is written and hidden from here on would be the volume's.
+///
+/// # Errors
+/// [`Failure::invalid`]; what the kernel said.
+pub(super) fn check_proc(inside: &Inside) -> Result<(), Failure> {
+    let proc = place(inside, Stage::Proc, "/proc")?;
+    let kind = fstatfs(&proc)
+        .map_err(at(Stage::Proc, "/proc"))?
+        .filesystem_type();
+    if kind == PROC_SUPER_MAGIC {
+        return Ok(());
+    }
+    Err(Failure::invalid(
+        "\"/proc\" of the image leads to what another mount covers",
+    ))
 }
 
 /// Writes kernel settings, while `/proc/sys` can still be written.
@@ -165,9 +185,7 @@ fn bind(source: &std::path::Path, target: &std::path::Path, flags: MsFlags) -> R
 /// # Errors
 /// What the kernel said.
 pub(super) fn guard(inside: &Inside) -> Result<(), Failure> {
-    let null = inside
-        .resolve("/dev/null", Missing::Fail)
-        .map_err(at(Stage::Mask, "/dev/null"))?;
+    let null = machines_null().map_err(at(Stage::Mask, "/dev/null"))?;
     for path in MASKED {
         let Some(target) = existing(inside, path)? else {
             continue;
@@ -207,6 +225,18 @@ pub(super) fn guard(inside: &Inside) -> Result<(), Failure> {
         mount(NONE, &descriptor_path(&top), NONE, flags, NONE).map_err(at(Stage::Mask, path))?;
     }
     Ok(())
+}
+
+/// The machine's own null device. The container's `/dev` may be a volume, in which somebody has put a
+/// link to what is to be hidden.
+fn machines_null() -> io::Result<OwnedFd> {
+    let null = open("/dev/null", OFlag::O_PATH | OFlag::O_CLOEXEC, Mode::empty())?;
+    let device = fstat(&null)?.st_rdev;
+    if is_kind(&null, SFlag::S_IFCHR)? && (major(device), minor(device)) == (1, 3) {
+        Ok(null)
+    } else {
+        Err(io::Error::other("not the null device"))
+    }
 }
 
 fn existing(inside: &Inside, path: &str) -> Result<Option<OwnedFd>, Failure> {

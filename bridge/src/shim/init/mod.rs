@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use std::ffi::CString;
 use std::fs;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use nix::fcntl::{OFlag, open};
 use nix::mount::MsFlags;
@@ -17,13 +17,14 @@ use nix::sys::prctl;
 use nix::sys::signal::Signal;
 use nix::sys::socket::{ControlMessage, MsgFlags, recv, sendmsg};
 use nix::sys::stat::Mode;
+use nix::sys::statfs::{DEVPTS_SUPER_MAGIC, fstatfs};
 use nix::unistd::{chdir, dup2_stderr, dup2_stdin, dup2_stdout, sethostname, setsid};
 
 use super::cgroup::Groups;
 use super::failure::{Failure, Stage, at};
 use super::plan::{Exposure, Init, NetworkPlan, Plan, ProcessPlan, Streams, TerminalSize};
 use super::record::{self, Order};
-use crate::sys::{interface, process, terminal};
+use crate::sys::{descriptors, interface, process, terminal};
 
 pub(crate) mod binds;
 mod command;
@@ -68,9 +69,15 @@ pub fn run(birth: Birth<'_>) -> u8 {
         channel,
         streams,
     } = birth;
+    // Nothing of the shim's is in reach of whatever an image makes of `/proc/self/fd`; and the shim sees
+    // its own ends close.
+    let mut kept = vec![channel.as_raw_fd()];
+    kept.extend(streams.iter().flatten().map(AsRawFd::as_raw_fd));
     let mut channel = Some(channel);
-    let outcome =
-        prepare(plan, order, directory, groups).and_then(|()| become_command(plan, &mut channel, streams));
+    let outcome = descriptors::irrevocably_close_others(&kept)
+        .map_err(at(Stage::Channel, "descriptors"))
+        .and_then(|()| prepare(plan, order, directory, groups))
+        .and_then(|()| become_command(plan, &mut channel, streams));
     match outcome {
         Ok(code) => code,
         Err(failure) => {
@@ -128,7 +135,10 @@ fn become_command(
     }
     let users = users::Users::read()?;
     let identity = users.identity(&plan.process.user, &plan.process.groups)?;
-    let execute = |channel: Option<&OwnedFd>| match execute(&plan.process, &identity) {
+    own_terminal(&plan.process, std::io::stdin(), &identity);
+    let execute = |channel: Option<&OwnedFd>| match make_ready(&plan.process, &identity)
+        .and_then(|ready| irrevocably_execute(&plan.process, &ready))
+    {
         Ok(never) => match never {},
         Err(failure) => {
             tell(channel, &failure);
@@ -137,7 +147,7 @@ fn become_command(
     };
     match plan.process.init {
         Init::Command => Ok(execute(channel.as_ref())),
-        Init::Reaper => reaper::run(channel, execute),
+        Init::Reaper => reaper::run(channel, plan.process.filtered, execute),
     }
 }
 
@@ -186,6 +196,7 @@ fn build_root(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> 
     kernel::set_sysctls(&inside, &plan.sysctls)?;
     binds::mount_generated(&inside, directory, devices)?;
     binds::mount_asked(&inside, files)?;
+    kernel::check_proc(&inside)?;
     if files.exposure == Exposure::Guarded {
         kernel::guard(&inside)?;
     }
@@ -211,11 +222,10 @@ fn take_streams([input, output, error]: &[OwnedFd; 3]) -> Result<(), Failure> {
 /// Opens a terminal of the container's own, so that its name means something inside, and hands the
 /// master to the shim. What comes back is its name and the side for the process.
 fn hand_over_terminal(channel: &OwnedFd, size: TerminalSize) -> Result<(String, OwnedFd), Failure> {
-    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
-    let master = open("/dev/pts/ptmx", flags, Mode::empty()).map_err(at(Stage::Terminal, "/dev/pts/ptmx"))?;
+    let master = open_terminal("/dev/pts/ptmx")?;
     let number = terminal::unlock(&master).map_err(at(Stage::Terminal, "unlock"))?;
     let name = format!("/dev/pts/{number}");
-    let slave = open(name.as_str(), flags, Mode::empty()).map_err(at(Stage::Terminal, &name))?;
+    let slave = open_terminal(&name)?;
     if size != TerminalSize::default() {
         terminal::set_size(&slave, size.rows, size.columns).map_err(at(Stage::Terminal, "size"))?;
     }
@@ -231,6 +241,21 @@ fn hand_over_terminal(channel: &OwnedFd, size: TerminalSize) -> Result<(String, 
     Ok((name, slave))
 }
 
+/// Opens one side of a terminal. Where `/dev` is a volume, or the container has moved what `/dev` leads
+/// to, there may be anything in its place: then it is given to nobody.
+fn open_terminal(name: &str) -> Result<OwnedFd, Failure> {
+    let flags = OFlag::O_RDWR | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    let opened = open(name, flags, Mode::empty()).map_err(at(Stage::Terminal, name))?;
+    let kind = fstatfs(&opened)
+        .map_err(at(Stage::Terminal, name))?
+        .filesystem_type();
+    if kind == DEVPTS_SUPER_MAGIC {
+        Ok(opened)
+    } else {
+        Err(Failure::invalid(format_args!("{name} is no terminal")))
+    }
+}
+
 /// Makes it this session's, and its standard streams.
 fn take_terminal(slave: OwnedFd) -> Result<(), Failure> {
     terminal::take_control(&slave).map_err(at(Stage::Terminal, "take control"))?;
@@ -241,12 +266,22 @@ fn take_terminal(slave: OwnedFd) -> Result<(), Failure> {
     ])
 }
 
-/// The rest of the way: working directory, identity, command, filter, command.
-fn execute(plan: &ProcessPlan, identity: &users::Identity) -> Result<Infallible, Failure> {
-    chdir(plan.working_dir.as_str()).map_err(at(Stage::WorkingDir, &plan.working_dir))?;
+/// Gives a terminal to the user that will be at it.
+fn own_terminal(plan: &ProcessPlan, terminal: impl AsFd, identity: &users::Identity) {
     if plan.streams == Streams::Terminal {
-        let _ = nix::unistd::fchown(std::io::stdin().as_fd(), Some(identity.uid), None);
+        let _ = nix::unistd::fchown(terminal, Some(identity.uid), None);
     }
+}
+
+/// What a process that has given up all that it gives up is about to execute.
+struct Ready {
+    file: PathBuf,
+    env: Vec<CString>,
+}
+
+/// The rest of the way but for the last step: working directory, identity, finding the command.
+fn make_ready(plan: &ProcessPlan, identity: &users::Identity) -> Result<Ready, Failure> {
+    chdir(plan.working_dir.as_str()).map_err(at(Stage::WorkingDir, &plan.working_dir))?;
     let mut env = plan.env.clone();
     if !env.iter().any(|variable| variable.starts_with("HOME=")) {
         env.push(format!("HOME={}", identity.home));
@@ -262,7 +297,12 @@ fn execute(plan: &ProcessPlan, identity: &users::Identity) -> Result<Infallible,
         .map(|name| name.to_string_lossy())
         .unwrap_or_default();
     let file = command::find(&name, &env)?;
+    Ok(Ready { file, env: variables })
+}
+
+/// The last step: filter, command.
+fn irrevocably_execute(plan: &ProcessPlan, ready: &Ready) -> Result<Infallible, Failure> {
     process::default_signals();
     powers::irrevocably_filter(plan)?;
-    Err(command::execute(&file, &plan.arguments, &variables))
+    Err(command::execute(&ready.file, &plan.arguments, &ready.env))
 }

@@ -88,10 +88,19 @@ pub(super) fn irrevocably_become(identity: &Identity, plan: &ProcessPlan) -> Res
 /// # Errors
 /// What the kernel said; a kernel that knows no filters is no error, for create warned about it.
 pub(super) fn irrevocably_filter(plan: &ProcessPlan) -> Result<(), Failure> {
-    if !plan.filtered {
-        return Ok(());
+    if plan.filtered {
+        irrevocably_filter_for(&plan.capabilities)
+    } else {
+        Ok(())
     }
-    for program in seccomp::programs(&plan.capabilities)? {
+}
+
+/// The same, for a process with these powers.
+///
+/// # Errors
+/// As [`irrevocably_filter`].
+pub(super) fn irrevocably_filter_for(powers: &CapsHashSet) -> Result<(), Failure> {
+    for program in seccomp::programs(powers)? {
         match sys::filter::irrevocably_filter(&program) {
             Err(error) if error.raw_os_error() == Some(nix::libc::EINVAL) && !sys::filter::is_known() => {
                 return Ok(());
