@@ -11,6 +11,7 @@
 )]
 
 mod confinement;
+mod cves;
 mod execs;
 mod files;
 mod lifecycle;
