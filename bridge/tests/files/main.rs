@@ -12,6 +12,7 @@
 
 mod changes;
 mod escapes;
+mod hostile;
 mod images;
 mod reading;
 mod scene;

@@ -568,3 +568,78 @@ fn a_list_of_users_that_is_none() {
         }
     }
 }
+
+/// What a process finds in its environment was asked for, or says who it is; nothing is the bridge's.
+#[test]
+fn an_environment_is_what_was_asked() {
+    let mut scene = Scene::new();
+    assert!(
+        std::env::var_os("CARGO_MANIFEST_DIR").is_some(),
+        "there is something to be seen"
+    );
+    let mut other = Scene::command(&["sleep", "600"]);
+    other.process.env = vec!["SECRET=other".to_owned()];
+    scene.start(other);
+    let mut spec = Scene::command(&["cat", "/proc/self/environ"]);
+    // A name alone is not looked up anywhere.
+    spec.process.env = vec![
+        "A=b".to_owned(),
+        "CARGO_MANIFEST_DIR".to_owned(),
+        "SECRET".to_owned(),
+    ];
+    spec.hostname = "box".to_owned();
+    let names = |text: &str| {
+        let found: BTreeSet<_> = text
+            .split('\0')
+            .map(|one| one.split('=').next().unwrap().to_owned())
+            .collect();
+        assert!(
+            !text.contains("other") && !text.contains("CARGO_MANIFEST_DIR="),
+            "{text:?}"
+        );
+        found
+            .into_iter()
+            .filter(|name| !name.is_empty() && !name.contains("SECRET") && !name.starts_with("CARGO"))
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        names(&scene.output(spec.clone())),
+        ["A", "HOME", "HOSTNAME", "PATH"]
+    );
+    spec.process.command = vec!["sleep".to_owned(), "600".to_owned()];
+    let (id, _) = scene.start(spec);
+    let further = ExecSpec {
+        arguments: ["cat", "/proc/self/environ"].map(str::to_owned).to_vec(),
+        attach_stdout: true,
+        ..ExecSpec::default()
+    };
+    assert_eq!(
+        names(&exec(&mut scene, &id, &further).unwrap()),
+        ["A", "HOME", "HOSTNAME", "PATH"]
+    );
+}
+
+/// A working directory that an image has as a link is made where the link leads within the container.
+#[test]
+fn a_working_directory_that_is_a_link_is_made_inside() {
+    let up = "../".repeat(10);
+    let outside = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("outside-{}", std::process::id()));
+    fs::create_dir_all(&outside).unwrap();
+    let text = outside.to_str().unwrap();
+    let climbing = format!("{up}{text}");
+    let mut scene = Scene::with(options(), &[("absolute", text), ("climbing", &climbing)]);
+    for link in ["/absolute", "/climbing"] {
+        let mut spec = Scene::shell("pwd");
+        spec.process.working_dir = format!("{link}/made/here");
+        let id = scene.create(spec);
+        scene.runtime.start(&id).unwrap();
+        assert_eq!(scene.end(&id).code, 0);
+        let inside = scene
+            .directory(&id)
+            .join("upper")
+            .join(text.trim_start_matches('/'));
+        assert!(inside.join("made/here").is_dir(), "{link}");
+    }
+    assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+    fs::remove_dir(&outside).unwrap();
+}

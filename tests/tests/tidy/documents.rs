@@ -1,5 +1,6 @@
 //! A document that gives bytes carries the hash of the source it was last held against.
 
+use std::collections::BTreeSet;
 use std::fs;
 
 use sha2::{Digest, Sha256};
@@ -72,6 +73,76 @@ fn documents_describe_what_is_there() {
         &findings,
         "The source has changed since these documents were held against it. Read both, correct the document, \
          and put the new hash (the command prints it, at the root of the repository) on its line",
+    );
+}
+
+/// Every `file.rs::name` in a document, the backticks being part of it.
+fn tests_named(text: &str) -> Vec<(&str, &str)> {
+    let quoted = text.split('`').skip(1).step_by(2);
+    let named = quoted.filter_map(|word| word.split_once(".rs::"));
+    named
+        .filter(|(file, name)| file.contains('/') && !name.is_empty() && !name.contains(' '))
+        .collect()
+}
+
+/// Whether a source has a test of this name.
+fn has_test(source: &str, name: &str) -> bool {
+    let (before, after) = source.split_once(&format!("fn {name}() {{")).unwrap_or_default();
+    !after.is_empty() && before.trim_end().ends_with("#[test]")
+}
+
+#[test]
+fn tests_that_a_document_names_are_there() {
+    let text = "`a/b.rs::c`, `b.rs`, `d::e` and `x/y.rs::two words`, `z/w.rs::v`.";
+    assert_eq!(tests_named(text), [("a/b", "c"), ("z/w", "v")]);
+    let files = tree::files();
+    let mut findings = Vec::new();
+    for document in tree::with_extension("md") {
+        for (file, name) in tests_named(&tree::text(&document).unwrap()) {
+            let path = format!("/{file}.rs");
+            let is_meant = |candidate: &&String| format!("/{candidate}").ends_with(&path);
+            let meant = files.iter().filter(is_meant);
+            let sources = meant.filter_map(|candidate| tree::text(candidate));
+            if sources.filter(|source| has_test(source, name)).count() != 1 {
+                findings.push(format!("{document}: {file}.rs::{name}"));
+            }
+        }
+    }
+    tree::none(
+        &findings,
+        "A document that says which test tries something names one that is there: `folder/file.rs::test`",
+    );
+}
+
+#[test]
+fn every_hole_that_could_be_ours_has_a_test() {
+    let text = tree::text("bridge/PRIVILEGE.md").unwrap();
+    let (_, section) = text.split_once("## What others had to mend").unwrap();
+    let rows: Vec<&str> = section
+        .lines()
+        .filter(|line| line.starts_with("| CVE-"))
+        .collect();
+    let mut findings: Vec<String> = rows
+        .iter()
+        .filter(|row| tests_named(row).is_empty())
+        .map(|row| format!("no test: {row}"))
+        .collect();
+    let is_part = |char: char| char.is_ascii_alphanumeric() || char == '-';
+    let numbers = section
+        .split(|char| !is_part(char))
+        .filter(|word| word.starts_with("CVE-"));
+    let mut seen = BTreeSet::new();
+    let again = numbers.filter(|number| !seen.insert(*number));
+    findings.extend(again.map(|number| format!("twice: {number}")));
+    tree::none(
+        &findings,
+        "A hole stands in the table once, with the test that tries it",
+    );
+    assert!(
+        rows.len() > 30 && seen.len() > 100,
+        "{} rows, {} holes",
+        rows.len(),
+        seen.len()
     );
 }
 
