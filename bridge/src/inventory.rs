@@ -9,10 +9,12 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use wire::container::Summary;
+use wire::record::Value;
+use wire::spec::Spec;
 use wire::{Container, ContainerId, Image, Refusal, RefusalCode, State};
 
 use crate::clock;
-use crate::limits::CONTAINERS_MAX;
+use crate::limits::{CONTAINERS_MAX, SPECS_BYTES_MAX};
 use crate::lock::hold;
 use crate::runtime::Also;
 use crate::supervise::Backoff;
@@ -33,11 +35,15 @@ pub(crate) struct Unit {
     pub(crate) also: Also,
     /// As clients list it; made anew at every change.
     summary: Arc<Summary>,
+    /// How long its spec was on the wire when it came.
+    spec_bytes: usize,
 }
 
 #[derive(Debug, Default)]
 struct Contents {
     units: BTreeMap<ContainerId, Unit>,
+    /// Of all of them together.
+    spec_bytes: usize,
     /// Also names of containers that are still being made.
     names: HashMap<String, ContainerId>,
     /// Ids that containers had before they got the one they have.
@@ -70,12 +76,16 @@ impl Contents {
             // A second one of the same spelling is reached by its own.
             self.also_names.entry(name.clone()).or_insert(id);
         }
-        self.units.insert(id, unit);
+        self.spec_bytes = self.spec_bytes.saturating_add(unit.spec_bytes);
+        if let Some(former) = self.units.insert(id, unit) {
+            self.spec_bytes = self.spec_bytes.saturating_sub(former.spec_bytes);
+        }
     }
 
     fn take(&mut self, id: &ContainerId) -> Option<Unit> {
         let id = self.key(id);
         let unit = self.units.remove(&id)?;
+        self.spec_bytes = self.spec_bytes.saturating_sub(unit.spec_bytes);
         self.names.remove(&unit.container.name);
         self.also_ids.retain(|_, leads_to| *leads_to != id);
         self.also_names.retain(|_, leads_to| *leads_to != id);
@@ -239,6 +249,15 @@ impl Inventory {
         hold(&self.contents).names.len() >= CONTAINERS_MAX
     }
 
+    /// Whether what a container is asked to be may be kept as well.
+    pub(crate) fn check_room(&self, spec: &Spec) -> Result<(), Refusal> {
+        let kept = hold(&self.contents).spec_bytes;
+        if kept.saturating_add(spec.encode().len()) > SPECS_BYTES_MAX {
+            return Err(Refusal::about(RefusalCode::TooMany, "containers"));
+        }
+        Ok(())
+    }
+
     /// Adds a container. Its name is taken with it.
     pub(crate) fn insert(&self, container: Container, stopped_by_hand: bool, also: Also) {
         let mut contents = hold(&self.contents);
@@ -248,6 +267,7 @@ impl Inventory {
             backoff: Backoff::default(),
             turn: Arc::default(),
             also,
+            spec_bytes: container.spec.encode().len(),
             container,
         });
         self.announce();
@@ -261,6 +281,7 @@ impl Inventory {
             contents.put(Unit {
                 summary: Arc::new(container.summary()),
                 also,
+                spec_bytes: container.spec.encode().len(),
                 container,
                 ..unit
             });

@@ -3,7 +3,7 @@
 //! It answers typed binary requests on two unix sockets, keeps the journal of everything that
 //! happens to containers, and runs them. It must not know: HTTP, JSON, or any client's words.
 //!
-//! - `listen`, `peer`, `gate`, `inbox`, `session`, `dispatch`: one request, from a socket to an answer;
+//! - `listen`, `peer`, `places`, `gate`, `inbox`, `session`, `dispatch`: one request, from a socket to an answer;
 //! - `dsap`: the same for those who speak version 1 of the protocol;
 //! - `supervise`, `inventory`, `publish`: one change, from a runtime to everybody;
 //! - [`runtime`]: what runs containers; `shim`, `unpack`, `pack`, `relay`: its helpers in processes of their own;
@@ -13,6 +13,7 @@
 pub mod chronicle;
 mod client;
 mod clock;
+mod complaints;
 pub mod config;
 mod dispatch;
 pub mod down;
@@ -27,6 +28,7 @@ mod lock;
 mod networks;
 pub mod pack;
 mod peer;
+mod places;
 mod publish;
 pub mod relay;
 pub mod runtime;

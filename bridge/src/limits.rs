@@ -4,7 +4,19 @@ use std::time::Duration;
 
 /// Connections served at once on each socket. Each holds one thread; a front that opens more is
 /// told so and closed.
-pub(crate) const SESSIONS_MAX: usize = 128;
+pub(crate) const SESSIONS_MAX: usize = 192;
+
+/// How many of them one process may hold: as many as a front has long calls. Stops one that was taken
+/// over from locking out another, and one that was killed with calls under way its successor.
+pub(crate) const SESSIONS_PER_PROCESS_MAX: usize = 128;
+
+/// How many of them are root's alone. Stops a front, however many processes it can become, from locking
+/// out the administrator who comes to end it.
+pub(crate) const SESSIONS_FOR_ROOT: usize = 16;
+
+/// Warnings about peers in one minute; what is more is counted. Stops one that does everything wrong,
+/// as fast as it can, from filling the disk with our log.
+pub(crate) const COMPLAINTS_MAX: u32 = 30;
 
 /// Stack of one session thread, in bytes. Sessions recurse nowhere.
 pub(crate) const SESSION_STACK_BYTES: usize = 256 * 1024;
@@ -24,6 +36,10 @@ pub(crate) const INBOX_BYTES: usize = 4096;
 /// does not read from taking the bridge's memory.
 pub(crate) const SUBSCRIBER_EVENTS_MAX: usize = 1024;
 
+/// Bytes of events queued likewise, unless a single one is longer. An event may carry every label of its
+/// container: a thousand of them are more than a frame holds, and than a phone spares.
+pub(crate) const SUBSCRIBER_BYTES_MAX: usize = EVENT_PAGE_BYTES;
+
 /// Subscriptions and waits at once: every session may hold one.
 pub(crate) const SUBSCRIBERS_MAX: usize = 2 * SESSIONS_MAX;
 
@@ -33,6 +49,11 @@ pub(crate) const EVENT_PAGE_BYTES: usize = 256 * 1024;
 /// Containers at once. Stops a runaway client from filling the disk with empty containers, and is
 /// what the journal's fold remembers.
 pub(crate) const CONTAINERS_MAX: usize = journal::limits::PAST_CONTAINERS_MAX;
+
+/// Bytes of what all containers were asked to be, together. A request alone may hold 256 KiB: stops a
+/// client that makes many of them, each with all the variables and labels that fit, from taking a
+/// gigabyte of memory and of disk. Requests that are under way count from their end on.
+pub(crate) const SPECS_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// Longest container name, in bytes: it is also a host name and part of file names elsewhere.
 pub(crate) const NAME_BYTES_MAX: usize = 255;

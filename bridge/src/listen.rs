@@ -6,16 +6,17 @@ use std::os::unix::fs::{PermissionsExt, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use wire::frame::Flow;
 use wire::{Refusal, RefusalCode, Response};
 
 use crate::Bridge;
+use crate::complaints::Complaints;
 use crate::gate::{Door, Gate};
-use crate::limits::{SESSION_STACK_BYTES, SESSIONS_MAX};
-use crate::peer::Peer;
+use crate::limits::SESSION_STACK_BYTES;
+use crate::peer::{Peer, Spaces};
+use crate::places::{Place, Places};
 use crate::session::{self, End};
 
 /// File name of the socket for asking.
@@ -37,20 +38,40 @@ pub(crate) fn bind(dir: &Path, name: &str, front_gid: u32) -> io::Result<UnixLis
     Ok(listener)
 }
 
+/// Everything that is there for the connections of one socket together.
+#[derive(Debug)]
+struct Entrance {
+    door: Door,
+    gate: Gate,
+    spaces: Spaces,
+    bridge: Arc<Bridge>,
+    places: Arc<Places>,
+    complaints: Arc<Complaints>,
+}
+
 /// Accepts for ever, each connection in a thread of its own.
 pub(crate) fn spawn(listener: UnixListener, door: Door, gate: Gate, bridge: Arc<Bridge>) -> io::Result<()> {
     let name = match door {
         Door::Watch => "watch",
         Door::Control => "control",
     };
-    let sessions = Arc::new(AtomicUsize::new(0));
+    let entrance = Entrance {
+        door,
+        gate,
+        spaces: Spaces::own(),
+        bridge,
+        places: Arc::default(),
+        complaints: Arc::default(),
+    };
     let accept = move || {
         for stream in listener.incoming() {
             match stream {
-                Ok(stream) => admit(stream, door, gate, &bridge, &sessions),
+                Ok(stream) => entrance.admit(stream),
                 Err(error) => {
                     // Out of descriptors, most likely: sessions must end before another can begin.
-                    tracing::warn!(%error, "cannot accept a connection");
+                    if entrance.complaints.admit() {
+                        tracing::warn!(%error, "cannot accept a connection");
+                    }
                     thread::park_timeout(std::time::Duration::from_millis(100));
                 }
             }
@@ -62,40 +83,57 @@ pub(crate) fn spawn(listener: UnixListener, door: Door, gate: Gate, bridge: Arc<
         .map(drop)
 }
 
-fn admit(stream: UnixStream, door: Door, gate: Gate, bridge: &Arc<Bridge>, sessions: &Arc<AtomicUsize>) {
-    let peer = match Peer::of(&stream) {
-        Ok(peer) if gate.admits(peer) => peer,
-        Ok(peer) => {
-            tracing::warn!(?peer, "refused a stranger");
-            return turn_away(&stream, RefusalCode::NotPermitted, "");
-        }
-        Err(error) => {
-            tracing::warn!(%error, "cannot tell who connects");
-            return;
-        }
-    };
-    if sessions.fetch_add(1, Ordering::AcqRel) >= SESSIONS_MAX {
-        sessions.fetch_sub(1, Ordering::AcqRel);
-        tracing::warn!(?peer, ?door, "too many connections");
-        return turn_away(&stream, RefusalCode::TooMany, "connections");
-    }
-    let (bridge, counter) = (Arc::clone(bridge), Arc::clone(sessions));
-    let session = move || {
-        match session::serve(&stream, door, &bridge) {
-            Ok(()) | Err(End::Finished) => {}
-            Err(End::Gone(error)) => tracing::debug!(?peer, %error, "a connection broke"),
-            Err(End::Invalid(invalid)) => {
-                tracing::warn!(?peer, %invalid, "a peer does not speak the protocol")
+impl Entrance {
+    fn admit(&self, stream: UnixStream) {
+        let peer = match Peer::of(&stream) {
+            Ok(peer) if self.gate.admits(peer) && self.spaces.include(peer) => peer,
+            Ok(peer) => {
+                if self.complaints.admit() {
+                    tracing::warn!(?peer, "refused a stranger");
+                }
+                return turn_away(&stream, RefusalCode::NotPermitted, "");
+            }
+            Err(error) => {
+                if self.complaints.admit() {
+                    tracing::warn!(%error, "cannot tell who connects");
+                }
+                return;
+            }
+        };
+        match self.places.take(peer) {
+            Some(place) => self.serve(stream, peer, place),
+            None => {
+                if self.complaints.admit() {
+                    tracing::warn!(?peer, door = ?self.door, "too many connections");
+                }
+                turn_away(&stream, RefusalCode::TooMany, "connections");
             }
         }
-        counter.fetch_sub(1, Ordering::AcqRel);
-    };
-    let thread = thread::Builder::new()
-        .name("session".to_owned())
-        .stack_size(SESSION_STACK_BYTES);
-    if let Err(error) = thread.spawn(session) {
-        sessions.fetch_sub(1, Ordering::AcqRel);
-        tracing::error!(%error, "cannot serve a connection");
+    }
+
+    fn serve(&self, stream: UnixStream, peer: Peer, place: Place) {
+        let (door, bridge) = (self.door, Arc::clone(&self.bridge));
+        let complaints = Arc::clone(&self.complaints);
+        let session = move || {
+            match session::serve(&stream, door, &bridge) {
+                Ok(()) | Err(End::Finished) => {}
+                Err(End::Gone(error)) => tracing::debug!(?peer, %error, "a connection broke"),
+                Err(End::Invalid(invalid)) => {
+                    if complaints.admit() {
+                        tracing::warn!(?peer, %invalid, "a peer does not speak the protocol");
+                    }
+                }
+            }
+            drop(place);
+        };
+        let thread = thread::Builder::new()
+            .name("session".to_owned())
+            .stack_size(SESSION_STACK_BYTES);
+        if let Err(error) = thread.spawn(session)
+            && self.complaints.admit()
+        {
+            tracing::error!(%error, "cannot serve a connection");
+        }
     }
 }
 

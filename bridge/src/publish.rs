@@ -9,9 +9,10 @@ use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::{Arc, Mutex, Weak};
 
 use nix::sys::eventfd::{EfdFlags, EventFd};
+use wire::record::Value;
 use wire::{Event, Refusal, RefusalCode};
 
-use crate::limits::{SUBSCRIBER_EVENTS_MAX, SUBSCRIBERS_MAX};
+use crate::limits::{SUBSCRIBER_BYTES_MAX, SUBSCRIBER_EVENTS_MAX, SUBSCRIBERS_MAX};
 use crate::lock::hold;
 
 /// Hands durable events to everybody who asked.
@@ -23,6 +24,8 @@ pub(crate) struct Publisher {
 #[derive(Debug, Default)]
 struct Queue {
     events: VecDeque<Arc<Event>>,
+    /// How long they are on the wire, together.
+    bytes: usize,
     /// The queue was full once: what came since is in the journal only.
     lagged: bool,
 }
@@ -66,7 +69,8 @@ impl Publisher {
         if subscribers.is_empty() {
             return;
         }
-        let events: Vec<_> = events.iter().cloned().map(Arc::new).collect();
+        let measured = |event: &Event| (Arc::new(event.clone()), event.encode().len());
+        let events: Vec<_> = events.iter().map(measured).collect();
         for subscription in subscribers.iter().filter_map(Weak::upgrade) {
             subscription.put(&events);
         }
@@ -74,13 +78,16 @@ impl Publisher {
 }
 
 impl Subscription {
-    fn put(&self, events: &[Arc<Event>]) {
+    fn put(&self, events: &[(Arc<Event>, usize)]) {
         let mut queue = hold(&self.queue);
-        for event in events {
-            if queue.lagged || queue.events.len() >= SUBSCRIBER_EVENTS_MAX {
+        for (event, bytes) in events {
+            let many = queue.events.len() >= SUBSCRIBER_EVENTS_MAX;
+            let long = !queue.events.is_empty() && queue.bytes + bytes > SUBSCRIBER_BYTES_MAX;
+            if queue.lagged || many || long {
                 queue.lagged = true;
                 break;
             }
+            queue.bytes += bytes;
             queue.events.push_back(Arc::clone(event));
         }
         // The counter cannot overflow: it is emptied with the queue, which is bounded.
@@ -92,6 +99,7 @@ impl Subscription {
         let mut queue = hold(&self.queue);
         // Empty already is as good as emptied now.
         let _ = self.bell.read();
+        queue.bytes = 0;
         Delivery {
             events: std::mem::take(&mut queue.events),
             lagged: queue.lagged,
@@ -102,5 +110,55 @@ impl Subscription {
 impl AsFd for Subscription {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.bell.as_fd()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a subscriber finds after so many events whose actor is so long.
+    fn check(count: usize, length: usize, expected: usize, lagged: bool) {
+        let publisher = Publisher::default();
+        let subscription = publisher.subscribe().expect("a place");
+        let event = Event {
+            actor: "a".repeat(length),
+            ..Event::default()
+        };
+        for _ in 0..count {
+            publisher.publish(std::slice::from_ref(&event));
+        }
+        let delivery = subscription.take();
+        assert_eq!(
+            (delivery.events.len(), delivery.lagged),
+            (expected, lagged),
+            "{count} of {length}"
+        );
+    }
+
+    #[test]
+    fn a_queue_is_bounded_in_number_and_in_bytes() {
+        check(3, 10, 3, false);
+        check(SUBSCRIBER_EVENTS_MAX, 1, SUBSCRIBER_EVENTS_MAX, false);
+        check(SUBSCRIBER_EVENTS_MAX + 1, 1, SUBSCRIBER_EVENTS_MAX, true);
+        check(3, SUBSCRIBER_BYTES_MAX / 2, 1, true);
+        // One that is longer than all may be is still told.
+        check(1, 2 * SUBSCRIBER_BYTES_MAX, 1, false);
+        check(2, 2 * SUBSCRIBER_BYTES_MAX, 1, true);
+    }
+
+    #[test]
+    fn what_was_taken_makes_room() {
+        let publisher = Publisher::default();
+        let subscription = publisher.subscribe().expect("a place");
+        let event = Event {
+            actor: "a".repeat(SUBSCRIBER_BYTES_MAX),
+            ..Event::default()
+        };
+        for _ in 0..3 {
+            publisher.publish(std::slice::from_ref(&event));
+            let delivery = subscription.take();
+            assert_eq!((delivery.events.len(), delivery.lagged), (1, false));
+        }
     }
 }

@@ -20,6 +20,7 @@ impl Supervisor {
     /// Makes a container.
     pub(crate) fn create(&self, create: Create) -> Result<Created, Refusal> {
         self.ledger.writable()?;
+        self.inventory.check_room(&create.spec)?;
         let id = names::new_id()?;
         let name = self.take_name(&create.name, id)?;
         let made = self.create_named(id, name.clone(), create);

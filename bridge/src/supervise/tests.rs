@@ -16,6 +16,7 @@ use wire::{Action, ContainerId, Event, EventKind, RefusalCode, State, Status, Ti
 mod checked;
 mod inside;
 mod outside;
+mod room;
 
 use super::Supervisor;
 use crate::runtime::fake::{Fake, IMAGE};
