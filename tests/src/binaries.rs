@@ -57,6 +57,16 @@ pub fn old_kernel() -> PathBuf {
     path
 }
 
+/// The program that does to a bridge what a front could that somebody else has taken over.
+///
+/// # Panics
+/// When it is not there.
+pub fn hostile_front() -> PathBuf {
+    let path = profile().join("hostile_front");
+    assert!(path.is_file(), "there is no {}", path.display());
+    path
+}
+
 /// Where cargo puts programs of the profile that the tests were built in.
 fn profile() -> PathBuf {
     // A test lies in target/debug/deps or target/release/deps (or examples); the programs lie one above.

@@ -8,6 +8,7 @@
 pub mod binaries;
 pub mod cli;
 pub mod daemon;
+pub mod dice;
 pub mod docker;
 pub mod droidspaces;
 pub mod http;

@@ -70,12 +70,29 @@ fn names_move_and_stay_moved() {
     let store = scene.open();
     assert_eq!(tags(&store, &one), ["app:1", "zeta:1"]);
     assert!(tags(&store, &other).is_empty());
-    for bad in ["", "a b", "a\nb", &"x".repeat(400)] {
+    let long = "x".repeat(400);
+    let escaping = [
+        "../../a:b",
+        "..",
+        "/a:b",
+        "a//b:c",
+        "a/-rf:c",
+        "a:",
+        ".a:b",
+        "a/./b",
+    ];
+    let speaking = ["a\u{1b}[2J:b", "a\u{202e}:b", "ä:b", "a%2fb", "a\0:b"];
+    for bad in ["", "a b", "a\nb", &long]
+        .into_iter()
+        .chain(escaping)
+        .chain(speaking)
+    {
         assert!(
             matches!(store.tag(&one.id, bad), Err(RuntimeError::InvalidSpec(_))),
             "{bad}"
         );
     }
+    store.tag(&one.id, "registry.lan:5000/team/_app-1.x:v2").unwrap();
     let nobody = store.tag(&ImageId([9; 32]), "a:b");
     assert!(matches!(nobody, Err(RuntimeError::NoSuchImage(_))));
 }

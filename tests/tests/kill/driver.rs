@@ -7,7 +7,7 @@ use harness::pair::IMAGE;
 use harness::{Address, Answer, Connection, Docker, pace};
 use serde_json::json;
 
-use crate::dice::Dice;
+use harness::dice::Dice;
 
 /// Time for both daemons to be back.
 const BACK_LIMIT: Duration = Duration::from_secs(60);

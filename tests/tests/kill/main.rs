@@ -4,7 +4,6 @@
 //! readers find their place again by cursor, the others by time; `KILL_SEED` throws the dice of an earlier
 //! run again, whose seed a failure prints.
 
-mod dice;
 mod driver;
 mod reader;
 mod verdict;
@@ -17,10 +16,10 @@ use std::sync::atomic::Ordering;
 use std::thread;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use dice::Dice;
 use driver::{Account, Driver, Progress};
 use harness::binaries::binaries;
 use harness::daemon::Daemon;
+use harness::dice::Dice;
 use harness::{Pair, pace};
 use reader::{Heard, Place};
 use serde_json::Value;

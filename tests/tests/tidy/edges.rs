@@ -92,6 +92,7 @@ const TABLE: &[Allowed] = &[
     Allowed {
         folder: "tests",
         dependencies: &[
+            "wire",
             "nix",
             "seccompiler",
             "rustix",
@@ -100,7 +101,7 @@ const TABLE: &[Allowed] = &[
             "axum",
             "tokio",
         ],
-        for_tests: &["wire", "sha2", "toml", "bollard", "tokio", "futures-util"],
+        for_tests: &["sha2", "toml", "bollard", "tokio", "futures-util"],
     },
 ];
 

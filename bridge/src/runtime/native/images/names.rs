@@ -70,7 +70,10 @@ impl Store {
         Ok(())
     }
 
-    /// Whether an image can get this name. What a name looks like beyond that is decided above.
+    /// Whether an image can get this name: words of letters, digits, `.`, `_` and `-`, between slashes and
+    /// colons, each beginning with none but a letter, a digit or `_`. So no name is a path that leads
+    /// upwards, an option to some program, or something that a terminal obeys. What a name looks like
+    /// beyond that is decided above.
     ///
     /// # Errors
     /// [`RuntimeError::InvalidSpec`], [`RuntimeError::Unsupported`].
@@ -81,10 +84,11 @@ impl Store {
                 host::TAG
             )));
         }
-        if tag.is_empty()
-            || tag.len() > TAG_BYTES_MAX
-            || tag.chars().any(|char| char.is_control() || char == ' ')
-        {
+        let word = |word: &str| {
+            let inner = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'.' | b'-');
+            word.bytes().all(inner) && !word.is_empty() && !word.starts_with(['.', '-'])
+        };
+        if tag.len() > TAG_BYTES_MAX || !tag.split(['/', ':']).all(word) {
             return Err(RuntimeError::InvalidSpec("invalid reference format".to_owned()));
         }
         Ok(())

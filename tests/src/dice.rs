@@ -5,15 +5,16 @@ use std::time::{Duration, Instant};
 
 /// SplitMix64: a few lines, and even enough for choosing moments.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(u64);
+pub struct Dice(u64);
 
 impl Dice {
-    pub(crate) fn of(seed: u64) -> Self {
+    /// Dice that begin here.
+    pub fn of(seed: u64) -> Self {
         Self(seed)
     }
 
     /// Other dice, that throw numbers of their own.
-    pub(crate) fn another(&mut self) -> Self {
+    pub fn another(&mut self) -> Self {
         Self(self.throw())
     }
 
@@ -25,14 +26,36 @@ impl Dice {
         mixed ^ (mixed >> 31)
     }
 
-    /// A number below `sides`.
-    pub(crate) fn below(&mut self, sides: u64) -> u64 {
+    /// A number below `sides`, which is not zero.
+    pub fn below(&mut self, sides: u64) -> u64 {
         self.throw() % sides
+    }
+
+    /// A place in something of this length; zero where it is empty.
+    ///
+    /// # Panics
+    /// Never: lengths of memory fit.
+    pub fn place(&mut self, length: usize) -> usize {
+        let sides = u64::try_from(length.max(1)).unwrap();
+        usize::try_from(self.below(sides)).unwrap()
+    }
+
+    /// Any byte.
+    pub fn byte(&mut self) -> u8 {
+        self.throw().to_le_bytes()[0]
+    }
+
+    /// So many bytes.
+    pub fn bytes(&mut self, length: usize) -> Vec<u8> {
+        (0..length).map(|_| self.byte()).collect()
     }
 
     /// Lets a moment pass, shorter than `longest`. A system call would come back at moments of the
     /// kernel's choosing.
-    pub(crate) fn linger(&mut self, longest: Duration) {
+    ///
+    /// # Panics
+    /// When it would be centuries.
+    pub fn linger(&mut self, longest: Duration) {
         let span = self.below(u64::try_from(longest.as_nanos()).unwrap());
         let begin = Instant::now();
         while begin.elapsed() < Duration::from_nanos(span) {
