@@ -14,6 +14,10 @@ pub(crate) const SESSIONS_PER_PROCESS_MAX: usize = 128;
 /// out the administrator who comes to end it.
 pub(crate) const SESSIONS_FOR_ROOT: usize = 16;
 
+/// Connections that wait to be accepted, on each socket. Whoever connects without end stands before others
+/// in that queue: a short one is soon worked off.
+pub(crate) const CONNECTIONS_WAITING_MAX: i32 = 32;
+
 /// Warnings about peers in one minute; what is more is counted. Stops one that does everything wrong,
 /// as fast as it can, from filling the disk with our log.
 pub(crate) const COMPLAINTS_MAX: u32 = 30;
@@ -52,8 +56,9 @@ pub(crate) const CONTAINERS_MAX: usize = journal::limits::PAST_CONTAINERS_MAX;
 
 /// Bytes of what all containers were asked to be, together. A request alone may hold 256 KiB: stops a
 /// client that makes many of them, each with all the variables and labels that fit, from taking a
-/// gigabyte of memory and of disk. Requests that are under way count from their end on.
-pub(crate) const SPECS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// gigabyte of memory and of disk, and from making every list as long. Holds as many containers as there
+/// may be, of 4 KiB each. Requests that are under way count from their end on.
+pub(crate) const SPECS_BYTES_MAX: usize = 16 * 1024 * 1024;
 
 /// Longest container name, in bytes: it is also a host name and part of file names elsewhere.
 pub(crate) const NAME_BYTES_MAX: usize = 255;

@@ -8,13 +8,14 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
 
+use nix::sys::socket::{Backlog, listen};
 use wire::frame::Flow;
 use wire::{Refusal, RefusalCode, Response};
 
 use crate::Bridge;
 use crate::complaints::Complaints;
 use crate::gate::{Door, Gate};
-use crate::limits::SESSION_STACK_BYTES;
+use crate::limits::{CONNECTIONS_WAITING_MAX, SESSION_STACK_BYTES};
 use crate::peer::{Peer, Spaces};
 use crate::places::{Place, Places};
 use crate::session::{self, End};
@@ -33,6 +34,7 @@ pub(crate) fn bind(dir: &Path, name: &str, front_gid: u32) -> io::Result<UnixLis
         _ => {}
     }
     let listener = UnixListener::bind(&path)?;
+    listen(&listener, Backlog::new(CONNECTIONS_WAITING_MAX)?)?;
     chown(&path, Some(0), Some(front_gid))?;
     fs::set_permissions(&path, Permissions::from_mode(0o660))?;
     Ok(listener)
@@ -86,13 +88,8 @@ pub(crate) fn spawn(listener: UnixListener, door: Door, gate: Gate, bridge: Arc<
 impl Entrance {
     fn admit(&self, stream: UnixStream) {
         let peer = match Peer::of(&stream) {
-            Ok(peer) if self.gate.admits(peer) && self.spaces.include(peer) => peer,
-            Ok(peer) => {
-                if self.complaints.admit() {
-                    tracing::warn!(?peer, "refused a stranger");
-                }
-                return turn_away(&stream, RefusalCode::NotPermitted, "");
-            }
+            Ok(peer) if self.gate.admits(peer) => peer,
+            Ok(peer) => return self.refuse(&stream, peer),
             Err(error) => {
                 if self.complaints.admit() {
                     tracing::warn!(%error, "cannot tell who connects");
@@ -101,6 +98,8 @@ impl Entrance {
             }
         };
         match self.places.take(peer) {
+            // Looked at last, for it costs most.
+            Some(_) if !self.spaces.include(peer) => self.refuse(&stream, peer),
             Some(place) => self.serve(stream, peer, place),
             None => {
                 if self.complaints.admit() {
@@ -109,6 +108,13 @@ impl Entrance {
                 turn_away(&stream, RefusalCode::TooMany, "connections");
             }
         }
+    }
+
+    fn refuse(&self, stream: &UnixStream, peer: Peer) {
+        if self.complaints.admit() {
+            tracing::warn!(?peer, "refused a stranger");
+        }
+        turn_away(stream, RefusalCode::NotPermitted, "");
     }
 
     fn serve(&self, stream: UnixStream, peer: Peer, place: Place) {

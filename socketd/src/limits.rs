@@ -115,6 +115,9 @@ pub const LONG_CALLS_MAX: usize = 128;
 /// How long connecting to the bridge may take. A socket of this machine answers at once or not.
 pub const CONNECT_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// Before trying again to connect to a bridge whose queue is full: it is worked off in that time.
+pub const CONNECT_PAUSE: Duration = Duration::from_millis(2);
+
 /// How long a question may take, waiting for a connection included. The bridge answers from memory.
 pub const ASK_TIME_MAX: Duration = Duration::from_secs(10);
 

@@ -1,18 +1,19 @@
 //! Connections to one socket of the bridge, shared by short calls.
 
-use std::path::PathBuf;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::net::UnixStream;
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 use wire::{Flow, Request, Response};
 
 use super::v1::Stock;
 use super::{Connection, LinkError, Power, refused};
 use crate::limits::{
-    ANSWER_BYTES_MAX, CONNECT_TIME_MAX, LINK_CONNECTIONS_MAX, LINK_IDLE_MAX, LINK_WAITING_MAX,
+    ANSWER_BYTES_MAX, CONNECT_PAUSE, CONNECT_TIME_MAX, LINK_CONNECTIONS_MAX, LINK_IDLE_MAX, LINK_WAITING_MAX,
 };
 
 /// How many frames an answer of the greatest length may have; no honest frame but the last is
@@ -61,7 +62,7 @@ impl Pool {
             Place::Stock(bridge) => return Ok(Connection::stock(Arc::clone(bridge))),
             Place::Socket(path) => path,
         };
-        match timeout(CONNECT_TIME_MAX, UnixStream::connect(path)).await {
+        match timeout(CONNECT_TIME_MAX, in_turn(path)).await {
             Ok(Ok(stream)) => {
                 if self.down.swap(false, Ordering::Relaxed) {
                     tracing::info!(socket = %path.display(), "the bridge is back");
@@ -134,6 +135,17 @@ impl Pool {
                 Err(LinkError::Refused(refusal))
             }
             Err((error, _)) => Err(error),
+        }
+    }
+}
+
+/// Connects. Where others fill the queue before the socket, it is tried again: the kernel does not let a
+/// process wait there that has other things to do.
+async fn in_turn(path: &Path) -> io::Result<UnixStream> {
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => sleep(CONNECT_PAUSE).await,
+            connected => return connected,
         }
     }
 }
