@@ -3,6 +3,7 @@
 mod access;
 mod beside_dockerd;
 mod bollard;
+mod browser;
 mod docker_cli;
 mod inside;
 mod reboot;
