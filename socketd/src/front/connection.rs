@@ -15,6 +15,7 @@ use super::admission::Admission;
 use super::answer::Answer;
 use crate::docker::error::ApiError;
 use crate::ending::Ending;
+use crate::limits::HEAD_LINES_MAX;
 use crate::patience::{Head, Patience};
 use crate::policy::browser::{Foreign, Guard};
 use crate::policy::caller::Recognition;
@@ -81,11 +82,14 @@ where
             Ok::<_, Infallible>(response.map(|body| Answer::new(body, head)))
         }
     });
+    let mut http = http1::Builder::new();
+    if limits.head_lines() != HEAD_LINES_MAX {
+        // For so many the library has room ready; for another number it makes some with every request.
+        http.max_headers(limits.head_lines());
+    }
     let mut connection = pin!(
-        http1::Builder::new()
-            .timer(TokioTimer::new())
+        http.timer(TokioTimer::new())
             .header_read_timeout(limits.idle())
-            .max_headers(limits.head_lines())
             .max_buf_size(limits.head_bytes())
             .serve_connection(TokioIo::new(stream), service)
             .with_upgrades()

@@ -8,13 +8,16 @@ use socketd::front::Planned;
 use socketd::policy::browser::Allowed;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpStream, UnixStream};
-use wire::Action;
+use wire::exec::ExecSpec;
+use wire::{Action, Status};
 
 use crate::attach::attach;
 use crate::client::Served;
+use crate::exec::{start_request, with_exec};
 use crate::keys::{Caller, Files, set};
 use crate::logs::with_log;
 use crate::stand_in::StandIn;
+use crate::stats::using;
 
 /// Everything until the end; an error such as a reset fails.
 async fn read(stream: &mut (impl AsyncReadExt + Unpin)) -> String {
@@ -54,6 +57,42 @@ async fn endless_answers_end_with_their_last_chunk() {
         let rest = read(&mut stream).await;
         assert!(rest.ends_with("0\r\n\r\n"), "{path}: {rest:?}");
     }
+}
+
+#[tokio::test]
+async fn statistics_end_with_their_last_chunk() {
+    let stand_in = using(Status::Running, u64::MAX);
+    let served = Served::tcp(&stand_in, Allowed::default()).await;
+    let mut stream = TcpStream::connect(served.address()).await.unwrap();
+    let request = "GET /containers/c/stats HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    stream.write_all(request.as_bytes()).await.unwrap();
+    read_head(&mut stream).await;
+    served.tell();
+    let rest = read(&mut stream).await;
+    assert!(rest.ends_with("0\r\n\r\n"), "{rest:?}");
+    served.end().await;
+}
+
+#[tokio::test]
+async fn a_further_process_lets_its_client_go_in_order() {
+    let spec = ExecSpec {
+        attach_stdout: true,
+        ..ExecSpec::default()
+    };
+    let (stand_in, ends, end) = with_exec(spec);
+    let served = Served::tcp(&stand_in, Allowed::default()).await;
+    let mut stream = TcpStream::connect(served.address()).await.unwrap();
+    stream.write_all(start_request().as_bytes()).await.unwrap();
+    let head = read_head(&mut stream).await;
+    assert!(head.starts_with("HTTP/1.1 101"), "{head}");
+    let ends = tokio::task::spawn_blocking(move || ends.recv().unwrap())
+        .await
+        .unwrap();
+    served.tell();
+    assert_eq!(read(&mut stream).await, "");
+    drop((stream, ends));
+    end.send(0).unwrap();
+    served.end().await;
 }
 
 #[tokio::test]

@@ -15,7 +15,7 @@ use crate::stand_in::{SOON, StandIn, Verdict, refuse};
 
 const START: &str = r#"{"Tty":true,"Detach":false}"#;
 
-fn start_request() -> String {
+pub(crate) fn start_request() -> String {
     format!(
         "POST /exec/e1/start HTTP/1.1\r\nHost: \r\nContent-Length: {}\r\nConnection: Upgrade\r\nUpgrade: tcp\r\nContent-Type: application/json\r\n\r\n{START}",
         START.len()
@@ -23,16 +23,16 @@ fn start_request() -> String {
 }
 
 /// The near ends of a process's streams.
-struct Ends {
+pub(crate) struct Ends {
     input: Option<OwnedFd>,
-    output: Option<File>,
+    pub(crate) output: Option<File>,
     error: Option<File>,
     terminal: Option<File>,
 }
 
 /// A bridge with one prepared process, `e1`. Its ends arrive when it is started; it has ended once
 /// something was sent.
-fn with_exec(spec: ExecSpec) -> (StandIn, Receiver<Ends>, Sender<u32>) {
+pub(crate) fn with_exec(spec: ExecSpec) -> (StandIn, Receiver<Ends>, Sender<u32>) {
     let stand_in = StandIn::running();
     let exec = Arc::new(Mutex::new(Exec {
         id: "e1".to_owned(),

@@ -147,6 +147,19 @@ async fn heads_are_bounded_in_lines_and_bytes() {
 }
 
 #[tokio::test]
+async fn another_number_of_lines_may_be_asked_for() {
+    let stand_in = StandIn::running();
+    let served = Served::unix_limited(&stand_in, &["head_lines_max=16"]).await;
+    for (lines, expected) in [(14, "HTTP/1.1 200"), (16, "HTTP/1.1 431")] {
+        let mut raw = served.connect().await;
+        let head = "GET /_ping HTTP/1.1\r\nHost: x\r\nConnection: close\r\n".to_owned();
+        raw.write(&(head + &"A: b\r\n".repeat(lines - 1) + "\r\n")).await;
+        let answer = raw.end().await;
+        assert!(answer.starts_with(expected), "{lines}: {answer:?}");
+    }
+}
+
+#[tokio::test]
 async fn a_user_of_this_machine_is_bounded_too() {
     let stand_in = StandIn::running();
     let served = Served::unix_limited(&stand_in, &["connections_per_user_max=2"]).await;

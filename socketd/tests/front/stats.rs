@@ -11,7 +11,7 @@ use crate::client::{Raw, Served, ask, entry};
 use crate::stand_in::{StandIn, Verdict, refuse};
 
 /// A stand-in whose container `c` is so, and whose readings count up until `readings` of them were made.
-fn using(status: Status, readings: u64) -> StandIn {
+pub(crate) fn using(status: Status, readings: u64) -> StandIn {
     let stand_in = StandIn::running();
     let count = Arc::new(AtomicU64::new(0));
     stand_in.script(move |request, peer| {

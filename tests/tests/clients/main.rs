@@ -5,6 +5,7 @@ mod beside_dockerd;
 mod bollard;
 mod browser;
 mod docker_cli;
+mod ends;
 mod inside;
 mod reboot;
 mod tls;

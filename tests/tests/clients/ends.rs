@@ -1,0 +1,78 @@
+//! What the real `docker` command says when socketd is asked to end while it streams.
+
+use std::io::{BufRead, BufReader, Read};
+use std::process::{Child, ChildStdout, Stdio};
+
+use harness::{Cli, Pair};
+use nix::sys::signal::Signal;
+
+/// A `docker` that runs, and what it writes.
+struct Running {
+    name: &'static str,
+    child: Child,
+    output: BufReader<ChildStdout>,
+}
+
+impl Running {
+    fn start(docker: &Cli, name: &'static str, arguments: &[&str]) -> Self {
+        let mut command = docker.command(arguments);
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        Self { name, child, output }
+    }
+
+    /// It streams once it has shown something.
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.output.read_line(&mut line).unwrap();
+        line
+    }
+
+    /// Its exit code and its complaint.
+    fn end(mut self) -> (&'static str, Option<i32>, String) {
+        let mut said = String::new();
+        let mut complaints = self.child.stderr.take().unwrap();
+        complaints.read_to_string(&mut said).unwrap();
+        (self.name, self.child.wait().unwrap().code(), said)
+    }
+}
+
+#[test]
+fn the_command_sees_an_end_and_no_breaking_off() {
+    let mut pair = Pair::start();
+    let docker = Cli::of(&pair);
+    let script = "echo up; while :; do sleep 1; echo more; done";
+    pair.docker().run("web", script);
+    let mut all = [
+        Running::start(&docker, "logs", &["logs", "-f", "web"]),
+        Running::start(
+            &docker,
+            "attach",
+            &["attach", "--no-stdin", "--sig-proxy=false", "web"],
+        ),
+        Running::start(&docker, "events", &["events", "--since", "1"]),
+        Running::start(&docker, "exec", &["exec", "web", "/bin/sh", "-c", script]),
+        Running::start(&docker, "stats", &["stats", "--format", "{{.Name}}", "web"]),
+    ];
+    for one in &mut all {
+        assert!(!one.line().is_empty(), "{} ended at once", one.name);
+    }
+    pair.socketd().signal(Signal::SIGTERM);
+    assert_eq!(pair.socketd().wait().code(), Some(0), "{}", pair.socketd().log());
+    for one in all {
+        let (name, _, complaint) = one.end();
+        for word in ["reset", "unexpected EOF", "broken pipe"] {
+            assert!(!complaint.contains(word), "{name}: {complaint}");
+        }
+    }
+    pair.restart_socketd();
+    assert_eq!(
+        docker.run(&["ps", "--format", "{{.Names}}"]),
+        "web",
+        "the container never noticed"
+    );
+}
