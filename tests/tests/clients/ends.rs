@@ -65,8 +65,12 @@ fn the_command_sees_an_end_and_no_breaking_off() {
     assert_eq!(pair.socketd().wait().code(), Some(0), "{}", pair.socketd().log());
     for one in all {
         let (name, _, complaint) = one.end();
+        // Beside its stream `attach` waits for the container's exit code, which nobody can tell by now: that
+        // answer breaks off, for an end in order would be one without a code.
+        let waits = name == "attach";
         for word in ["reset", "unexpected EOF", "broken pipe"] {
-            assert!(!complaint.contains(word), "{name}: {complaint}");
+            let expected = waits && word == "unexpected EOF";
+            assert!(expected || !complaint.contains(word), "{name}: {complaint}");
         }
     }
     pair.restart_socketd();
