@@ -11,6 +11,7 @@ pub mod daemon;
 pub mod dice;
 pub mod docker;
 pub mod droidspaces;
+pub mod fuse;
 pub mod http;
 pub mod leftovers;
 pub mod pace;

@@ -1,7 +1,10 @@
 //! Requests about a container's files. Tars do not pass through here: descriptors do.
 
+use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use wire::files::{Archive, Changes};
 use wire::frame::Flow;
 use wire::request::Nothing;
@@ -46,9 +49,29 @@ pub(super) fn answer(
     answer.finish(outcome)
 }
 
+/// Waits until the maker of a tar has something to say, or the peer has gone.
+fn await_either(ears: &OwnedFd, answer: &Answer<'_>) -> Result<(), End> {
+    let peer = answer.stream();
+    let mut fds = [
+        PollFd::new(ears.as_fd(), PollFlags::POLLIN),
+        PollFd::new(peer.as_fd(), PollFlags::POLLIN),
+    ];
+    while matches!(poll(&mut fds, PollTimeout::NONE), Err(Errno::EINTR)) {}
+    let [maker, peer] = fds;
+    if !maker.any().unwrap_or(true) && peer.any().unwrap_or(true) {
+        return Err(End::Gone(io::ErrorKind::ConnectionAborted.into()));
+    }
+    Ok(())
+}
+
 /// Passes on where a tar comes out, and says at its end whether that was all of it.
 fn pass_tar(tar: Result<Tar, Refusal>, answer: &mut Answer<'_>) -> Result<(), End> {
-    let Tar { stat, stream, end } = match tar {
+    let Tar {
+        stat,
+        stream,
+        ears,
+        end,
+    } = match tar {
         Ok(tar) => tar,
         Err(refusal) => return answer.finish(Err(refusal)),
     };
@@ -58,6 +81,8 @@ fn pass_tar(tar: Result<Tar, Refusal>, answer: &mut Answer<'_>) -> Result<(), En
         &[stream.as_fd()],
     )?;
     drop(stream);
+    // A maker that writes hears that its reader has gone. One that hangs in a file system does not.
+    await_either(&ears, answer)?;
     let outcome = end().map_err(|error| Refusal::because(RefusalCode::RuntimeFailed, error.to_string()));
     answer.finish(outcome.map(|()| Response::Done(Nothing {})))
 }

@@ -66,6 +66,8 @@ pub struct Tar {
     pub stat: PathStat,
     /// Where it comes out.
     pub stream: OwnedFd,
+    /// Becomes readable when its maker has come to an end of it, one or another.
+    pub ears: OwnedFd,
     /// Waits for its maker and says whether that was all of it. Called once `stream` was passed on
     /// and closed here; dropped, the maker ends with its next write after the reader has gone.
     pub end: Box<dyn FnOnce() -> Result<(), RuntimeError> + Send>,

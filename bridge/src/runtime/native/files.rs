@@ -51,7 +51,7 @@ impl NativeRuntime {
         self.whether_it_runs_or_not(|stopped| {
             let task = self.task(id, Work::Stat, path, stopped)?;
             let mut packer = self.pack(id, &task, Stdio::null())?;
-            let stat = packer.word(path)?.stat;
+            let stat = packer.first_word(path)?.stat;
             packer.finish(path)?;
             Ok(stat)
         })
@@ -65,11 +65,12 @@ impl NativeRuntime {
             // A machine that allows less gives less.
             let _ = fcntl(&stream, FcntlArg::F_SETPIPE_SZ(PIPE_BYTES));
             let mut packer = self.pack(id, &task, Stdio::from(theirs))?;
-            let stat = packer.word(path)?.stat;
+            let stat = packer.first_word(path)?.stat;
             let path = path.to_owned();
             Ok(Tar {
                 stat,
                 stream,
+                ears: packer.ears()?,
                 end: Box::new(move || packer.finish(&path)),
             })
         })
@@ -82,8 +83,11 @@ impl NativeRuntime {
             keep_owners: ask.keep_owners,
             ..self.task(id, Work::Write, &ask.path, false)?
         };
+        let sender = tar
+            .try_clone()
+            .map_err(RuntimeError::system("open the archive"))?;
         self.pack(id, &task, Stdio::from(File::from(tar)))?
-            .finish(&ask.path)
+            .finish_reading(&sender, &ask.path)
     }
 
     /// See [`Runtime::commit`](super::Runtime::commit).

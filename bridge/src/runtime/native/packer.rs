@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::libc;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
 use wire::ContainerId;
 
@@ -23,6 +24,18 @@ use crate::sys::pidfd;
 /// Most packers at one time. Stops clients that do not read from collecting processes.
 pub(super) const PACKERS_MAX: usize = 32;
 
+/// Most of them on the files of one container, those included that were killed and hang in the kernel. Stops
+/// one whose file system hangs from taking the places of all others, and from collecting processes.
+const PACKERS_OF_ONE_MAX: usize = 8;
+
+/// Longest wait for a packer's first word: it has only a path to look up. Stops a file system that hangs
+/// from keeping who asks, and a thread with it.
+const FIRST_WORD_WAIT: Duration = Duration::from_secs(30);
+
+/// Longest wait for a packer whose tar has been sent to its end: what is left of it is in a pipe. As long as
+/// the front waits.
+const LAST_WORD_WAIT: Duration = Duration::from_secs(600);
+
 /// Longest wait for a killed packer to be gone. Stops one that hangs in the kernel from keeping its
 /// container from starting.
 const KILLED_WAIT: Duration = Duration::from_secs(2);
@@ -35,6 +48,8 @@ pub(super) struct Packers(Arc<Mutex<AtWork>>);
 struct AtWork {
     /// By process id: on whose files, and when the process started.
     packers: HashMap<u32, (ContainerId, u64)>,
+    /// Killed, and not gone: they hang in a file system, and go when that lets them.
+    stuck: Vec<(ContainerId, Child)>,
     /// Containers that are being started, to whose files nobody goes meanwhile.
     starting: Vec<ContainerId>,
 }
@@ -82,8 +97,13 @@ impl Packers {
     ) -> Result<Packer, RuntimeError> {
         // One at a time, so that none begins unseen between the look and the entry in the list.
         let mut at_work = hold(&self.0);
+        at_work
+            .stuck
+            .retain_mut(|(_, child)| matches!(child.try_wait(), Ok(None)));
         let busy = if at_work.starting.contains(id) {
             Some("look at the container's files: it is being started")
+        } else if at_work.of(id) >= PACKERS_OF_ONE_MAX {
+            Some("look at the container's files: too many do, or hang in them")
         } else if at_work.packers.len() >= PACKERS_MAX {
             Some("look at the container's files: too many do")
         } else {
@@ -98,9 +118,18 @@ impl Packers {
         at_work.packers.insert(child.id(), (*id, ticks));
         Ok(Packer {
             packers: self.clone(),
-            child,
+            child: Some(child),
+            id: *id,
+            ticks,
             words: ours,
         })
+    }
+}
+
+impl AtWork {
+    fn of(&self, id: &ContainerId) -> usize {
+        let working = self.packers.values().filter(|(of, _)| of == id).count();
+        working + self.stuck.iter().filter(|(of, _)| of == id).count()
     }
 }
 
@@ -138,11 +167,45 @@ fn spawn(program: &Program, task: &Task, tar: Stdio) -> Result<(OwnedFd, Child),
 #[derive(Debug)]
 pub(super) struct Packer {
     packers: Packers,
-    child: Child,
+    /// None once it was let go of.
+    child: Option<Child>,
+    id: ContainerId,
+    ticks: u64,
     words: OwnedFd,
 }
 
 impl Packer {
+    /// Its first word that is no failure, which comes soon or not at all.
+    ///
+    /// # Errors
+    /// As [`word`](Self::word); `ETIMEDOUT`.
+    pub(super) fn first_word(&mut self, path: &str) -> Result<Word, RuntimeError> {
+        self.await_word(FIRST_WORD_WAIT)?;
+        self.word(path)
+    }
+
+    /// What becomes readable when it has something to say.
+    ///
+    /// # Errors
+    /// What the operating system said.
+    pub(super) fn ears(&self) -> Result<OwnedFd, RuntimeError> {
+        self.words
+            .try_clone()
+            .map_err(RuntimeError::system("hear from the packer"))
+    }
+
+    fn await_word(&self, longest: Duration) -> Result<(), RuntimeError> {
+        let mut fds = [PollFd::new(self.words.as_fd(), PollFlags::POLLIN)];
+        let timeout = PollTimeout::try_from(longest).unwrap_or(PollTimeout::MAX);
+        match poll(&mut fds, timeout) {
+            Ok(0) => Err(RuntimeError::system(
+                "look at the container's files, which do not answer",
+            )(Errno::ETIMEDOUT)),
+            Ok(_) | Err(Errno::EINTR) => Ok(()),
+            Err(error) => Err(RuntimeError::system("hear from the packer")(error)),
+        }
+    }
+
     /// Its next word that is no failure.
     ///
     /// # Errors
@@ -183,15 +246,40 @@ impl Packer {
         while self.word(path)?.verdict != Verdict::Done {}
         Ok(())
     }
+
+    /// The same, for one that reads a tar: so long after the sender of that has come to its end.
+    ///
+    /// # Errors
+    /// As [`word`](Self::word); `ETIMEDOUT`.
+    pub(super) fn finish_reading(self, sender: &OwnedFd, path: &str) -> Result<(), RuntimeError> {
+        // A pipe has lost its writers, a socket's other side will say no more: nix does not name that.
+        let over = PollFlags::POLLHUP | PollFlags::from_bits_retain(libc::POLLRDHUP);
+        let mut fds = [
+            PollFd::new(self.words.as_fd(), PollFlags::POLLIN),
+            PollFd::new(sender.as_fd(), over),
+        ];
+        while matches!(poll(&mut fds, PollTimeout::NONE), Err(Errno::EINTR)) {}
+        self.await_word(LAST_WORD_WAIT)?;
+        self.finish(path)
+    }
 }
 
 impl Drop for Packer {
     fn drop(&mut self) {
-        // Both fail only for a process that is gone already.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-        // Not before it was reaped: until then nobody else has its id.
-        hold(&self.packers.0).packers.remove(&self.child.id());
+        let Some(mut child) = self.child.take() else {
+            return;
+        };
+        // Fails only for a process that is gone already.
+        let _ = child.kill();
+        // A file system can hold it up for as long as it likes, but not us.
+        pidfd::await_end(child.id(), self.ticks, KILLED_WAIT);
+        let mut at_work = hold(&self.packers.0);
+        let hangs = matches!(child.try_wait(), Ok(None));
+        // Not before it was reaped, or is kept elsewhere: until then nobody else has its id.
+        at_work.packers.remove(&child.id());
+        if hangs {
+            at_work.stuck.push((self.id, child));
+        }
     }
 }
 

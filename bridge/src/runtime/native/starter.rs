@@ -5,18 +5,21 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
-use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, setsockopt, socketpair, sockopt};
+use nix::sys::time::TimeVal;
 
 use super::super::RuntimeError;
 use super::program::Program;
 use crate::shim::record::{self, Order, Report, Run};
 
+/// Longest wait for a shim's answer: less than the front waits for a start. Stops what is mounted from a
+/// file system that hangs, from keeping the container's turn, and a thread of each who asks for it.
+const ANSWER_WAIT: Duration = Duration::from_secs(45);
+
 /// Starts a shim for the container in `directory` and waits until it has answered. The shim lives as
 /// long as its container; whoever learns of its end must reap it.
-///
-/// The wait has no deadline, because mounting a slow disk has none either; a shim that ends without
-/// an answer ends the wait.
 pub(super) fn start(
     program: &Program,
     directory: &Path,
@@ -31,6 +34,8 @@ pub(super) fn start(
     )
     .map_err(RuntimeError::system("talk to the shim"))?;
     record::send_message(&ours, order).map_err(failed("talk to the shim"))?;
+    let wait = TimeVal::new(i64::try_from(ANSWER_WAIT.as_secs()).unwrap_or_default(), 0);
+    setsockopt(&ours, sockopt::ReceiveTimeout, &wait).map_err(RuntimeError::system("talk to the shim"))?;
     // The runtime library starts it without copying this process, threads or no threads. Arguments
     // alone: nothing of the bridge's environment or streams goes along.
     let mut child = Command::new(program.path())
@@ -52,6 +57,11 @@ pub(super) fn start(
             attempt: "start the shim",
             error: io::Error::new(io::ErrorKind::UnexpectedEof, "it ended without an answer"),
         },
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+            // What it waits for may hang in the kernel. It does not itself, and with it goes what it made.
+            let _ = child.kill();
+            failed("start the container: what it mounts does not answer")(io::ErrorKind::TimedOut.into())
+        }
         Err(error) => failed("talk to the shim")(error),
     };
     // It has said all it had to say, and ends.

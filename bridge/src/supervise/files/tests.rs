@@ -36,6 +36,7 @@ impl Filed {
         Tar {
             stat: PathStat::default(),
             stream: std::io::pipe().expect("a pipe").0.into(),
+            ears: std::io::pipe().expect("a pipe").0.into(),
             end: Box::new(|| Ok(())),
         }
     }
