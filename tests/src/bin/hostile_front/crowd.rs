@@ -3,7 +3,7 @@
 use std::fs::File;
 use std::os::fd::{AsRawFd, OwnedFd};
 
-use wire::request::{IfNewer, ImportImage, Nothing, PollEvents, Stop, Subscribe, Wait, WaitCondition};
+use wire::request::{IfNewer, Nothing, PollEvents, Stop, Subscribe, Wait, WaitCondition};
 use wire::{Request, Response};
 
 use crate::Front;
@@ -87,7 +87,7 @@ pub(crate) fn hoards(front: &mut Front, tally: &mut Tally) {
     }
     // Of uploads that never come, each holds a process as well.
     let (silent, _writer) = nix::unistd::pipe().expect("a pipe");
-    let import = frame_of(&Request::ImportImage(Box::new(ImportImage::default())));
+    let import = frame_of(&Request::ImportImage(Box::default()));
     for _ in 0..CROWD {
         let Ok(line) = front.open(Door::Control) else {
             break;
