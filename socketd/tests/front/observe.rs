@@ -175,7 +175,6 @@ async fn everything_has_its_number() {
         "socketd_bridge_round_trip_seconds ",
         "socketd_bridge_calls_total{",
         "process_resident_memory_bytes ",
-        "process_open_fds ",
         "process_cpu_seconds_total ",
         "process_start_time_seconds ",
     ] {
