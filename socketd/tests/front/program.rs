@@ -232,7 +232,7 @@ fn wrong_arguments_are_code_2_and_a_sentence() {
         "needs an absolute path",
     );
     check(
-        &["--listen", &tls("tls=server&cert=/c&key=/k&insecure")],
+        &["--listen", &tls("tls=verify&ca=/a&cert=/c&key=/k&insecure")],
         "contradict each other",
     );
     check(
