@@ -127,8 +127,9 @@ pub const ACT_TIME_MAX: Duration = Duration::from_secs(60);
 /// How long the bridge may still take once all of an upload was sent: unpacking and syncing.
 pub const IMPORT_TIME_MAX: Duration = Duration::from_secs(600);
 
-/// What a stop may take beyond its own timeout.
-pub const STOP_MARGIN: Duration = Duration::from_secs(30);
+/// What a stop may take beyond its own timeout: longer than the bridge waits for a killed container to be
+/// gone, so that its words about one that is not are heard.
+pub const STOP_MARGIN: Duration = Duration::from_secs(40);
 
 /// What a list of the bridge may decode to, in bytes on the wire. Stops a confused bridge from
 /// sending frames without end.
