@@ -122,3 +122,9 @@ fn host_id(state_dir: &Path) -> [u8; 32] {
         .unwrap_or_default()
         .0
 }
+
+/// A door for the fuzzer, which comes from outside.
+#[cfg(fuzzing)]
+pub fn fuzz_moment(text: &str) {
+    let _ = text::parse_moment(text);
+}

@@ -38,7 +38,8 @@ fn seconds(text: &str) -> Option<i128> {
         return None;
     }
     let padded: String = decimals.chars().chain(std::iter::repeat('0')).take(9).collect();
-    Some(whole.parse::<i128>().ok()?.checked_mul(1_000_000_000)? + padded.parse::<i128>().ok()?)
+    let whole = whole.parse::<i128>().ok()?.checked_mul(1_000_000_000)?;
+    whole.checked_add(padded.parse().ok()?)
 }
 
 /// The word of a kind: `container`.
@@ -121,7 +122,9 @@ mod tests {
         );
         assert_eq!(parse_moment("1795313500.5"), Ok(Time(1_795_313_500_500_000_000)));
         assert_eq!(parse_moment("0"), Ok(Time(0)));
+        // The first one is just above what 128 bits hold.
         for text in [
+            "170141183460469231731687303715.884105728",
             "",
             ".",
             "-1",

@@ -125,3 +125,15 @@ fn take_terminal(terminal: &OwnedFd) -> io::Result<SignalFd> {
         SfdFlags::SFD_CLOEXEC | SfdFlags::SFD_NONBLOCK,
     )?)
 }
+
+/// A door for the fuzzer, which comes from outside.
+#[cfg(fuzzing)]
+pub fn fuzz_frames(mut bytes: &[u8]) {
+    let mut frames = frames::Frames::new();
+    while !bytes.is_empty() {
+        match frames.take(bytes) {
+            Ok((_, used)) => bytes = bytes.get(used.max(1)..).unwrap_or_default(),
+            Err(frames::Malformed) => return,
+        }
+    }
+}

@@ -358,3 +358,7 @@ pub trait Runtime: Send + Sync {
 fn unsupported(what: &str) -> RuntimeError {
     RuntimeError::Unsupported(format!("this runtime has no {what}"))
 }
+
+/// A door for the fuzzer, which comes from outside.
+#[cfg(fuzzing)]
+pub use droidspaces::fuzz_workspace;

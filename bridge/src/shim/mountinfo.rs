@@ -89,6 +89,12 @@ fn flags(text: &str) -> MsFlags {
         .collect()
 }
 
+/// A door for the fuzzer, which comes from outside.
+#[cfg(fuzzing)]
+pub fn fuzz(text: &[u8]) {
+    let _ = parse(text);
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -150,3 +150,32 @@ fn report_of(fault: &Fault) -> Report {
         ..Report::default()
     }
 }
+
+/// A door for the fuzzer, which comes from outside.
+#[cfg(fuzzing)]
+pub mod fuzzing {
+    use super::archive::Archive;
+    use super::fault::Fault;
+    use super::limits::Limits;
+    use super::stream::Stream;
+
+    /// What a few kilobytes may become while millions of them are tried.
+    const LIMITS: Limits = Limits {
+        bytes: 1 << 20,
+        headers: 1 << 10,
+    };
+
+    /// Reads every member and its data.
+    pub fn read(bytes: &[u8]) {
+        let _ = through(bytes);
+    }
+
+    fn through(bytes: &[u8]) -> Result<(), Fault> {
+        let mut archive = Archive::new(Stream::open(bytes, LIMITS)?, LIMITS);
+        let mut piece = [0; 4096];
+        while archive.next_member()?.is_some() {
+            while archive.read_data(&mut piece)? > 0 {}
+        }
+        Ok(())
+    }
+}

@@ -394,3 +394,17 @@ impl Runtime for DroidspacesRuntime {
         Ok(usage::stats(&self.groups, pid, &safe_name, net_mode))
     }
 }
+
+/// A door for the fuzzer, which comes from outside.
+#[cfg(fuzzing)]
+pub fn fuzz_workspace(bytes: &[u8]) {
+    let config = config::Config::parse(bytes);
+    assert!(
+        config.binds.iter().all(|bind| bind.target.starts_with('/')),
+        "{config:?}"
+    );
+    let _ = config.gateway_bridge();
+    let _ = config.dns_list().count();
+    let _ = config::env::parse(bytes);
+    monitor_log::fuzz(bytes);
+}

@@ -109,6 +109,17 @@ fn in_utc(ended_ms: i64, last_ms: i64, written_s: u64) -> Time {
     Time(utc_ms.saturating_mul(1_000_000))
 }
 
+/// A door for the fuzzer, which comes from outside.
+#[cfg(fuzzing)]
+pub(super) fn fuzz(bytes: &[u8]) {
+    let text = String::from_utf8_lossy(bytes);
+    if let Some((_, line)) = last_exit(&text)
+        && let (Some(ended), Some(last)) = (local_time(line), text.lines().rev().find_map(local_time))
+    {
+        let _ = in_utc(ended, last, 1_700_000_000);
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
