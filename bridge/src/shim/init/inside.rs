@@ -34,6 +34,30 @@ pub enum Missing {
     File,
 }
 
+/// What a walk is asked on its way.
+pub trait Guard {
+    /// Whether the walk may go through this, or end with it: a directory, the root first, a link, or the end.
+    ///
+    /// # Errors
+    /// Why not; the walk ends.
+    fn meets(&mut self, _met: BorrowedFd<'_>, _stat: &FileStat) -> io::Result<()> {
+        Ok(())
+    }
+
+    /// Whether this name may be made in this directory.
+    ///
+    /// # Errors
+    /// Why not; the walk ends, and nothing was made.
+    fn makes(&mut self, _directory: BorrowedFd<'_>, _name: &OsStr) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// A walk that may go anywhere.
+struct Unguarded;
+
+impl Guard for Unguarded {}
+
 /// A root file system, seen from outside.
 #[derive(Debug)]
 pub struct Inside {
@@ -81,11 +105,21 @@ impl Inside {
     /// # Errors
     /// `ENOENT`, `ENOTDIR`, `ELOOP`, as the kernel would; else what it did say.
     pub fn resolve(&self, path: &str, missing: Missing) -> io::Result<OwnedFd> {
+        self.resolve_under(path, missing, &mut Unguarded)
+    }
+
+    /// The same, as far as the guard allows.
+    ///
+    /// # Errors
+    /// As [`resolve`](Self::resolve), and what the guard said.
+    pub fn resolve_under(&self, path: &str, missing: Missing, guard: &mut dyn Guard) -> io::Result<OwnedFd> {
+        guard.meets(self.root.as_fd(), &fstat(&self.root)?)?;
         let mut walk = Walk {
             root: self.root.as_fd(),
             above: Vec::new(),
             names: VecDeque::new(),
             links: 0,
+            guard,
         };
         walk.prepend(path.as_bytes())?;
         while let Some(name) = walk.names.pop_front() {
@@ -111,6 +145,7 @@ struct Walk<'a> {
     above: Vec<OwnedFd>,
     names: VecDeque<Vec<u8>>,
     links: u32,
+    guard: &'a mut dyn Guard,
 }
 
 impl Walk<'_> {
@@ -126,14 +161,11 @@ impl Walk<'_> {
         Ok(())
     }
 
-    fn here(&self) -> BorrowedFd<'_> {
-        self.above.last().map_or(self.root, AsFd::as_fd)
-    }
-
     /// Goes one name further; the end of the walk where that is a file.
     fn step(&mut self, name: &OsStr, missing: Missing) -> io::Result<Option<OwnedFd>> {
         let fd = self.open_or_make(name, missing)?;
         let stat = fstat(&fd)?;
+        self.guard.meets(fd.as_fd(), &stat)?;
         if has_kind(&stat, SFlag::S_IFLNK) {
             self.links += 1;
             if self.links > LINKS_MAX {
@@ -162,21 +194,23 @@ impl Walk<'_> {
         }
     }
 
-    fn open_or_make(&self, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> {
+    fn open_or_make(&mut self, name: &OsStr, missing: Missing) -> io::Result<OwnedFd> {
+        let here = self.above.last().map_or(self.root, AsFd::as_fd);
         let look = || {
             let flags = OFlag::O_PATH | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-            openat(self.here(), name, flags, Mode::empty())
+            openat(here, name, flags, Mode::empty())
         };
         match look() {
             Err(Errno::ENOENT) if missing != Missing::Fail => {}
             other => return Ok(other?),
         }
+        self.guard.makes(here, name)?;
         let made = if missing == Missing::File && self.names.is_empty() {
             let flags =
                 OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC | OFlag::O_WRONLY;
-            openat(self.here(), name, flags, Mode::from_bits_truncate(0o644)).map(drop)
+            openat(here, name, flags, Mode::from_bits_truncate(0o644)).map(drop)
         } else {
-            mkdirat(self.here(), name, Mode::from_bits_truncate(0o755))
+            mkdirat(here, name, Mode::from_bits_truncate(0o755))
         };
         match made {
             // Somebody else made it meanwhile; whatever it is, it is looked at now.
