@@ -153,7 +153,7 @@ pub fn from_refusal(refusal: &Refusal, act: Act<'_>) -> ApiError {
             ApiError::bad_request(format!("Error processing tar file: {}", detail(refusal)))
         }
         RefusalCode::Unsupported => ApiError::not_implemented(detail(refusal)),
-        RefusalCode::NotPermitted => ApiError::forbidden("the bridge does not permit this"),
+        RefusalCode::NotPermitted => not_permitted(&refusal.detail),
         RefusalCode::TooMany => ApiError::unavailable(format!("limit reached: {subject}")),
         RefusalCode::ShuttingDown => ApiError::unavailable("the bridge is shutting down"),
         RefusalCode::JournalFailed => ApiError::internal(format!(
@@ -207,6 +207,16 @@ fn inside(refusal: &Refusal, act: Act<'_>) -> ApiError {
         RefusalCode::ReadOnly => ApiError::forbidden("container rootfs is marked read-only"),
         _ => ApiError::bad_request(detail(refusal)),
     }
+}
+
+/// The bridge's own word on who may do what, in the words of an engine with an authorization plugin.
+fn not_permitted(detail: &str) -> ApiError {
+    let why = if detail.is_empty() {
+        "the bridge does not permit this"
+    } else {
+        detail
+    };
+    ApiError::forbidden(format!("authorization denied: {why}"))
 }
 
 /// What is said of a name that cannot be one.
@@ -463,6 +473,25 @@ mod tests {
             },
             404,
             "No such image: nosuch:latest",
+        );
+    }
+
+    #[test]
+    fn what_the_bridge_does_not_permit_is_denied() {
+        check(
+            about(RefusalCode::NotPermitted, "Create"),
+            Act::Create,
+            403,
+            "authorization denied: the bridge does not permit this",
+        );
+        check(
+            Refusal::because(
+                RefusalCode::NotPermitted,
+                "the bridge's ceiling does not allow privileged containers (privileged)",
+            ),
+            Act::Create,
+            403,
+            "authorization denied: the bridge's ceiling does not allow privileged containers (privileged)",
         );
     }
 
