@@ -297,6 +297,11 @@ pub struct Common {
     /// Group that socketd runs as, by number.
     #[arg(long, value_name = "GID", default_value_t = FRONT_ID)]
     pub front_gid: u32,
+    /// What may be asked at most, however it is asked: a file that root alone can change.
+    ///
+    /// Default: /etc/socketd/bridge.toml if it is there. PRIVILEGE.md has every key.
+    #[arg(long, value_name = "FILE")]
+    pub ceiling: Option<PathBuf>,
     /// How to write the log, to standard error.
     #[arg(long, value_enum, default_value_t = LogFormat::Text)]
     pub log_format: LogFormat,

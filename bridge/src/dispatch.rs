@@ -14,6 +14,7 @@ use wire::request::{Nothing, PollEvents, Subscribe, Versions, Wait, WaitConditio
 use wire::response::{Capabilities, Containers, Events, Exited, Images, Lagged, Subscribed, Usage};
 use wire::{Action, Event, EventKind, Opcode, Refusal, RefusalCode, Request, Response, State, Status, Time};
 
+use crate::ceiling::Ceiling;
 use crate::gate::Door;
 use crate::limits::EVENT_PAGE_BYTES;
 use crate::publish::Subscription;
@@ -36,7 +37,10 @@ pub(crate) fn answer(
     let done = |outcome: Result<(), Refusal>| outcome.map(|()| Response::Done(Nothing {}));
     let outcome = match request {
         Request::Ping(_) => Ok(Response::Pong(Nothing {})),
-        Request::Capabilities(versions) => Ok(Response::Capabilities(capabilities(door, versions))),
+        Request::Capabilities(versions) => {
+            let ceiling = supervisor.ceiling();
+            Ok(Response::Capabilities(capabilities(door, ceiling, versions)))
+        }
         Request::Info(_) => Ok(Response::Info(Box::new(bridge.info()))),
         Request::ListContainers(newer) => return list_containers(bridge, newer.than, answer),
         Request::ListImages(newer) => return list_images(bridge, newer.than, answer),
@@ -69,18 +73,16 @@ fn no_descriptor() -> Refusal {
     Refusal::because(RefusalCode::Malformed, "no descriptor came with the request")
 }
 
-fn capabilities(door: Door, versions: Versions) -> Capabilities {
+fn capabilities(door: Door, ceiling: &Ceiling, versions: Versions) -> Capabilities {
     let spoken = u16::from(frame::VERSION);
     let common = (versions.min..=versions.max).contains(&spoken);
-    let numbers = |known: fn(Door, Opcode) -> bool| {
-        let opcodes = Opcode::ALL.iter().copied().filter(|opcode| known(door, *opcode));
-        opcodes.map(Opcode::number).collect()
-    };
+    let permitted = |opcode: &Opcode| gate::permits(door, *opcode) && ceiling.judge_opcode(*opcode).is_ok();
+    let all = Opcode::ALL.iter().copied();
     Capabilities {
         version: if common { spoken } else { 0 },
         bridge_version: env!("CARGO_PKG_VERSION").to_owned(),
-        opcodes: numbers(|_, _| true),
-        permitted: numbers(gate::permits),
+        opcodes: all.clone().map(Opcode::number).collect(),
+        permitted: all.filter(permitted).map(Opcode::number).collect(),
     }
 }
 

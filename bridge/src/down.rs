@@ -2,17 +2,23 @@
 
 use std::io;
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use wire::request::{IfNewer, Stop};
-use wire::{Request, Response, Status};
+use wire::{RefusalCode, Request, Response, Status};
 
 use crate::client::Client;
 use crate::config::{Down, Layout, Retention};
 use crate::listen;
 use crate::serve::{self, StartError};
+use crate::sys::pidfd;
+
+/// Longest wait for the end of a bridge that answers no more.
+const END_WAIT: Duration = Duration::from_secs(30);
 
 /// Containers stopped at the same time.
 const AT_ONCE: usize = 8;
@@ -25,30 +31,38 @@ pub fn run(arguments: &Down) -> Result<(), StartError> {
     // Half of the containers stopped is what nobody wants: Ctrl-C waits until all are.
     serve::end_signals()?;
     let layout = serve::prepare(&arguments.common)?;
-    match Client::connect(&layout.sockets().join(listen::WATCH)) {
+    let stopped = match Client::connect(&layout.sockets().join(listen::WATCH)) {
         Ok(watch) => {
             let failed = |error| StartError::File(layout.sockets(), error);
-            stop_through(&layout, watch).map_err(failed)?;
+            stop_through(&layout, watch).map_err(failed)?
         }
-        Err(_) => {
-            // Nobody runs: this process is the bridge for as long as it takes.
-            let (bridge, _gate) = serve::start(&arguments.common, &layout, Retention::ALL, false)?;
-            let mut running = Vec::new();
-            bridge.supervisor.inventory().each(|unit| {
-                if stands(&unit.container.state.status) {
-                    running.push(unit.container.id.to_string());
-                }
-            });
-            in_parallel(&running, |reference| {
-                match bridge.supervisor.stop(&stop(reference)) {
-                    Err(refusal) if refusal.code != wire::RefusalCode::NotRunning => {
-                        tracing::error!(container = reference, %refusal, "could not stop a container");
-                    }
-                    _ => {}
-                }
-            });
-        }
+        Err(_) => false,
+    };
+    if stopped {
+        Ok(())
+    } else {
+        stop_alone(arguments, &layout)
     }
+}
+
+/// Nobody runs, or who ran might not be asked to stop: this process is the bridge for as long as it takes.
+fn stop_alone(arguments: &Down, layout: &Layout) -> Result<(), StartError> {
+    let ceiling = serve::ceiling(&arguments.common)?.for_root();
+    let (bridge, _gate) = serve::start(&arguments.common, layout, Retention::ALL, ceiling, false)?;
+    let mut running = Vec::new();
+    bridge.supervisor.inventory().each(|unit| {
+        if stands(&unit.container.state.status) {
+            running.push(unit.container.id.to_string());
+        }
+    });
+    in_parallel(&running, |reference| {
+        match bridge.supervisor.stop(&stop(reference)) {
+            Err(refusal) if refusal.code != RefusalCode::NotRunning => {
+                tracing::error!(container = reference, %refusal, "could not stop a container");
+            }
+            _ => {}
+        }
+    });
     Ok(())
 }
 
@@ -63,7 +77,9 @@ fn stands(status: &Status) -> bool {
     matches!(status, Status::Running | Status::Paused | Status::Restarting)
 }
 
-fn stop_through(layout: &Layout, mut watch: Client) -> io::Result<()> {
+/// Stops every container through the bridge that runs, and ends it. False where its ceiling lets nobody stop
+/// containers.
+fn stop_through(layout: &Layout, mut watch: Client) -> io::Result<bool> {
     let mut running = Vec::new();
     for response in watch.ask(&Request::ListContainers(IfNewer::default()))? {
         if let Response::Containers(part) = response {
@@ -75,14 +91,19 @@ fn stop_through(layout: &Layout, mut watch: Client) -> io::Result<()> {
         }
     }
     let control = layout.sockets().join(listen::CONTROL);
-    in_parallel(&running, |reference| stop_one(&control, reference));
-    end_of(watch)
+    let permitted = AtomicBool::new(true);
+    in_parallel(&running, |reference| stop_one(&control, reference, &permitted));
+    end_of(watch)?;
+    Ok(permitted.into_inner())
 }
 
-fn stop_one(control: &Path, reference: &str) {
+fn stop_one(control: &Path, reference: &str, permitted: &AtomicBool) {
     let answers = Client::connect(control).and_then(|mut client| client.ask(&Request::Stop(stop(reference))));
     match answers.as_deref() {
-        Ok([Response::Refused(refusal)]) if refusal.code != wire::RefusalCode::NotRunning => {
+        Ok([Response::Refused(refusal)]) if refusal.code == RefusalCode::NotPermitted => {
+            permitted.store(false, Ordering::Relaxed);
+        }
+        Ok([Response::Refused(refusal)]) if refusal.code != RefusalCode::NotRunning => {
             tracing::error!(container = reference, %refusal, "could not stop a container");
         }
         Ok(_) => {}
@@ -93,6 +114,8 @@ fn stop_one(control: &Path, reference: &str) {
 /// Tells the bridge to end, and waits until its side of the connection closes.
 fn end_of(mut watch: Client) -> io::Result<()> {
     let bridge = watch.peer()?;
+    let pid = bridge.pid.unsigned_abs();
+    let ticks = pidfd::start_ticks(pid)?;
     kill(Pid::from_raw(bridge.pid), Signal::SIGTERM)?;
     // A poll that no event answers ends with the bridge.
     let ask = wire::request::PollEvents {
@@ -101,7 +124,11 @@ fn end_of(mut watch: Client) -> io::Result<()> {
         ..Default::default()
     };
     match watch.ask(&Request::PollEvents(ask)) {
-        Err(_) => Ok(()),
+        Err(_) => {
+            // What it held, its journal among it, is free only then.
+            pidfd::await_end(pid, ticks, END_WAIT);
+            Ok(())
+        }
         Ok(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the bridge did not end")),
     }
 }

@@ -4,12 +4,14 @@
 //! happens to containers, and runs them. It must not know: HTTP, JSON, or any client's words.
 //!
 //! - `listen`, `peer`, `places`, `gate`, `inbox`, `session`, `dispatch`: one request, from a socket to an answer;
+//! - [`ceiling`]: the most that may ever be asked, whichever the door;
 //! - `dsap`: the same for those who speak version 1 of the protocol;
 //! - `supervise`, `inventory`, `publish`: one change, from a runtime to everybody;
 //! - [`runtime`]: what runs containers; `shim`, `unpack`, `pack`, `relay`: its helpers in processes of their own;
 //! - [`chronicle`]: the journal, read by people;
 //! - `sys`: the only `unsafe`.
 
+pub mod ceiling;
 pub mod chronicle;
 mod client;
 mod clock;

@@ -13,6 +13,7 @@ use nix::sys::stat::{Mode, umask};
 use nix::unistd::Uid;
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::ceiling::{Ceiling, CeilingError, Powers};
 use crate::config::{Common, Doors, Layout, LogFormat, Retention, RuntimeName, Runtimes, Serve};
 use crate::gate::{Door, Gate};
 use crate::runtime::droidspaces::{self, DroidspacesOptions, DroidspacesRuntime};
@@ -34,6 +35,8 @@ pub enum StartError {
     NotRoot,
     /// A directory or file.
     File(PathBuf, io::Error),
+    /// What may be asked at most.
+    Ceiling(CeilingError),
     /// The runtime.
     Runtime(RuntimeError),
     /// Journal, runtimes or threads.
@@ -46,6 +49,7 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NotRoot => f.write_str("this must run as root (try sudo)"),
+            Self::Ceiling(error) => error.fmt(f),
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Runtime(error) => write!(f, "cannot open the runtime: {error}"),
             Self::Begin(error) => error.fmt(f),
@@ -96,7 +100,14 @@ pub fn run(arguments: &Serve) -> Result<(), StartError> {
     let systemd = Arc::new(Systemd::from_environment());
     let signals = end_signals()?;
     let layout = prepare(&arguments.common)?;
-    let (bridge, gate) = start(&arguments.common, &layout, arguments.retention, arguments.demo)?;
+    let ceiling = ceiling(&arguments.common)?;
+    let (bridge, gate) = start(
+        &arguments.common,
+        &layout,
+        arguments.retention,
+        ceiling,
+        arguments.demo,
+    )?;
     open(&bridge, gate, &layout, arguments.common.front_gid)?;
     open_dsap(&bridge, &arguments.doors)?;
     tracing::info!(dir = %layout.sockets().display(), "answering");
@@ -142,19 +153,31 @@ pub(crate) fn prepare(common: &Common) -> Result<Layout, StartError> {
     Ok(layout)
 }
 
+/// Reads what may be asked at most. Before anything runs: with a file that is wrong nothing is to.
+pub(crate) fn ceiling(common: &Common) -> Result<Ceiling, StartError> {
+    Ceiling::load(common.ceiling.as_deref()).map_err(StartError::Ceiling)
+}
+
 /// Begins to run containers. Nobody is answered yet.
 pub(crate) fn start(
     common: &Common,
     layout: &Layout,
     retention: Retention,
+    ceiling: Ceiling,
     demo: bool,
 ) -> Result<(Arc<Bridge>, Gate), StartError> {
     let id_path = layout.host_id();
     memory::share_one_arena();
     let host_id = host::id(&id_path).map_err(|error| StartError::File(id_path, error))?;
-    let runtimes = runtimes(&common.runtimes, layout, demo).map_err(StartError::Runtime)?;
-    let supervisor = Supervisor::begin(&layout.journal(), host_id, retention.options(), runtimes)
-        .map_err(StartError::Begin)?;
+    let runtimes = runtimes(&common.runtimes, layout, &ceiling.powers, demo).map_err(StartError::Runtime)?;
+    let supervisor = Supervisor::begin(
+        &layout.journal(),
+        host_id,
+        retention.options(),
+        runtimes,
+        Arc::new(ceiling),
+    )
+    .map_err(StartError::Begin)?;
     let facts = host::facts(
         layout,
         host_id,
@@ -168,7 +191,12 @@ pub(crate) fn start(
 }
 
 /// Opens the runtimes that are asked for, in their order.
-fn runtimes(asked: &Runtimes, layout: &Layout, demo: bool) -> Result<Registry, RuntimeError> {
+fn runtimes(
+    asked: &Runtimes,
+    layout: &Layout,
+    powers: &Powers,
+    demo: bool,
+) -> Result<Registry, RuntimeError> {
     let mut runtimes: Vec<Arc<dyn Runtime>> = Vec::new();
     for (at, name) in asked.names.iter().enumerate() {
         if asked.names.iter().position(|first| first == name) != Some(at) {
@@ -180,7 +208,7 @@ fn runtimes(asked: &Runtimes, layout: &Layout, demo: bool) -> Result<Registry, R
                     demo,
                     shim: PathBuf::from(SELF),
                 };
-                Arc::new(NativeRuntime::open(&layout.native(), options)?)
+                Arc::new(NativeRuntime::open(&layout.native(), options)?.under(powers.clone()))
             }
             RuntimeName::Droidspaces => {
                 let root = asked

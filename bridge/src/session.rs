@@ -8,6 +8,7 @@ use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use wire::frame::Flow;
 use wire::{Header, Invalid, Opcode, Refusal, RefusalCode, Request, Response};
 
+use crate::ceiling::Ceiling;
 use crate::gate::{self, Door};
 use crate::inbox::{Broken, Inbox};
 use crate::limits::FRAME_TIMEOUT;
@@ -122,7 +123,8 @@ pub(crate) fn serve(stream: &UnixStream, door: Door, bridge: &Bridge) -> Result<
             Err(Broken::Gone(error)) => return Err(End::Gone(error)),
         };
         let descriptors = std::mem::take(&mut arrived.descriptors);
-        match understand(door, arrived.header, inbox.payload(&arrived)) {
+        let ceiling = bridge.supervisor.ceiling();
+        match understand(door, ceiling, arrived.header, inbox.payload(&arrived)) {
             Ok(request) => dispatch::answer(bridge, door, request, descriptors, &mut answer)?,
             Err(refusal) => {
                 let garbled = refusal.code == RefusalCode::Malformed;
@@ -136,13 +138,14 @@ pub(crate) fn serve(stream: &UnixStream, door: Door, bridge: &Bridge) -> Result<
     }
 }
 
-/// What is asked, if it may be asked through this door.
-fn understand(door: Door, header: Header, payload: &[u8]) -> Result<Request, Refusal> {
+/// What is asked, if it may be asked through this door, and at all.
+fn understand(door: Door, ceiling: &Ceiling, header: Header, payload: &[u8]) -> Result<Request, Refusal> {
     let opcode = Opcode::from_number(header.kind)
         .ok_or_else(|| Refusal::about(RefusalCode::UnknownOpcode, header.kind.to_string()))?;
     if !gate::permits(door, opcode) {
         return Err(Refusal::about(RefusalCode::NotPermitted, format!("{opcode:?}")));
     }
+    ceiling.judge_opcode(opcode)?;
     Request::decode(opcode, payload).map_err(malformed)
 }
 

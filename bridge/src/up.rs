@@ -63,7 +63,14 @@ pub fn run(arguments: &Up) -> Result<(), UpError> {
     signals.add(Signal::SIGCHLD);
     signals.thread_block().map_err(StartError::Signals)?;
     let layout = serve::prepare(&arguments.common)?;
-    let (bridge, gate) = serve::start(&arguments.common, &layout, arguments.retention, arguments.demo)?;
+    let ceiling = serve::ceiling(&arguments.common)?;
+    let (bridge, gate) = serve::start(
+        &arguments.common,
+        &layout,
+        arguments.retention,
+        ceiling,
+        arguments.demo,
+    )?;
     serve::open(&bridge, gate, &layout, arguments.common.front_gid)?;
     serve::open_dsap(&bridge, &arguments.doors)?;
     let mut front = Front::spawn(arguments, &layout)?;

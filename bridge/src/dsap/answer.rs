@@ -5,7 +5,7 @@ use std::sync::{Arc, Once};
 use wire::request::Stop;
 use wire::v1::limits::{CONTAINERS_MAX, IMAGES_MAX, STOP_TIMEOUT_S};
 use wire::v1::{Capabilities, Info, Lifecycle, Request, Response, Status};
-use wire::{Container, ContainerId, Refusal, RefusalCode, Time};
+use wire::{Container, ContainerId, Opcode, Refusal, RefusalCode, Time};
 
 use super::{history, render};
 use crate::supervise::{Supervisor, is_up};
@@ -38,6 +38,10 @@ impl Desk {
     /// Does what is asked.
     pub(super) fn answer(&self, request: &Request) -> Result<Response, Status> {
         let supervisor = &self.supervisor;
+        supervisor
+            .ceiling()
+            .judge_opcode(counterpart(request))
+            .map_err(|denied| status(denied.into()))?;
         match request {
             Request::Ping => Ok(Response::Pong),
             Request::Capabilities => Ok(Response::Capabilities(Capabilities::ALL)),
@@ -158,6 +162,22 @@ impl Desk {
     }
 }
 
+/// What asks the same through the other doors.
+fn counterpart(request: &Request) -> Opcode {
+    match request {
+        Request::Ping => Opcode::Ping,
+        Request::Capabilities => Opcode::Capabilities,
+        Request::Info => Opcode::Info,
+        Request::ListContainers { .. } => Opcode::ListContainers,
+        Request::ListImages => Opcode::ListImages,
+        Request::InspectContainer { .. } => Opcode::InspectContainer,
+        Request::StartContainer(_) => Opcode::Start,
+        Request::StopContainer(_) => Opcode::Stop,
+        Request::RestartContainer(_) => Opcode::Restart,
+        Request::PollEvents { .. } => Opcode::PollEvents,
+    }
+}
+
 fn done(outcome: Result<(), Refusal>) -> Result<Response, Status> {
     outcome.map(|()| Response::Done).map_err(status)
 }
@@ -169,10 +189,13 @@ fn status(refusal: Refusal) -> Status {
         RefusalCode::AmbiguousContainer => Status::BadRequest,
         RefusalCode::AlreadyRunning => Status::AlreadyRunning,
         RefusalCode::NotRunning => Status::AlreadyStopped,
+        RefusalCode::NotPermitted => Status::Forbidden,
         _ => Status::InternalError,
     };
-    if status == Status::InternalError {
-        tracing::warn!(%refusal, "a request of version 1 failed");
+    match status {
+        Status::InternalError => tracing::warn!(%refusal, "a request of version 1 failed"),
+        Status::Forbidden => tracing::info!(%refusal, "a request of version 1 is refused"),
+        _ => {}
     }
     status
 }

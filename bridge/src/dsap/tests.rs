@@ -42,7 +42,14 @@ impl Place {
         let fake = Arc::new(Fake::default());
         let runtime: Arc<dyn Runtime> = Arc::<Fake>::clone(&fake);
         let registry = Registry::new(vec![runtime]);
-        let supervisor = Supervisor::begin(&dir, [1; 32], journal::Options::default(), registry).unwrap();
+        let supervisor = Supervisor::begin(
+            &dir,
+            [1; 32],
+            journal::Options::default(),
+            registry,
+            Arc::default(),
+        )
+        .unwrap();
         Self {
             dir,
             fake,

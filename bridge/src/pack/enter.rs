@@ -52,7 +52,7 @@ pub(super) fn irrevocably_enter_to_read(task: &Task) -> Result<(), Fault> {
     }
     leave_the_host()?;
     let inside = root::assemble_read_only(&task.order, Path::new(&task.directory))?;
-    mount_volumes(&inside, task, &plan(task)?.files, Missing::Fail)?;
+    mount_volumes(&inside, task, &plan(task)?, Missing::Fail)?;
     Ok(root::irrevocably_enter(&inside)?)
 }
 
@@ -67,9 +67,9 @@ pub(super) fn irrevocably_enter_to_write(task: &Task) -> Result<(), Fault> {
     }
     leave_the_host()?;
     let inside = root::assemble(&task.order, Path::new(&task.directory), MsFlags::MS_NODEV)?;
-    let files = plan(task)?.files;
-    mount_volumes(&inside, task, &files, Missing::Directory)?;
-    if files.read_only_root {
+    let plan = plan(task)?;
+    mount_volumes(&inside, task, &plan, Missing::Directory)?;
+    if plan.files.read_only_root {
         root::make_read_only(&inside, MsFlags::MS_NODEV)?;
     }
     Ok(root::irrevocably_enter(&inside)?)
@@ -171,7 +171,8 @@ pub(super) fn container(task: &Task) -> Result<Container, Fault> {
 
 /// Mounts what of the host the container has in its root. What is not there is left out: it would fail a
 /// start, and this is none. Memory is left out too: that of a container that does not run is empty.
-fn mount_volumes(inside: &Inside, task: &Task, files: &FilesPlan, missing: Missing) -> Result<(), Fault> {
+fn mount_volumes(inside: &Inside, task: &Task, plan: &Plan, missing: Missing) -> Result<(), Fault> {
+    let sources = task.order.powers.sources_with(&plan.process.capabilities);
     let directory = Path::new(&task.directory);
     let generated = [file::HOSTNAME, file::HOSTS, file::RESOLV_CONF];
     let fits = |name: &str| {
@@ -180,7 +181,7 @@ fn mount_volumes(inside: &Inside, task: &Task, files: &FilesPlan, missing: Missi
     if generated.into_iter().all(fits) {
         binds::mount_generated(inside, directory, MsFlags::MS_NODEV)?;
     }
-    for asked in &files.mounts {
+    for asked in &plan.files.mounts {
         let Source::Host { path, .. } = &asked.source else {
             continue;
         };
@@ -195,7 +196,7 @@ fn mount_volumes(inside: &Inside, task: &Task, files: &FilesPlan, missing: Missi
             mounts: vec![asked.clone()],
             devices: Vec::new(),
         };
-        binds::mount_asked(inside, &one)?;
+        binds::mount_asked(inside, &one, &sources)?;
     }
     Ok(())
 }

@@ -6,7 +6,7 @@ use nix::errno::Errno;
 
 use super::limits::SENTENCE_CHARS_MAX;
 use super::task::{Verdict, Word};
-use crate::shim::failure::Failure;
+use crate::shim::failure::{Failure, Trouble};
 use crate::{runtime::RuntimeError, unpack};
 
 /// What stopped the packer.
@@ -94,6 +94,10 @@ impl Fault {
             Self::ReadOnly => plain(Verdict::ReadOnly),
             Self::NotRunning => plain(Verdict::NotRunning),
             Self::Limit { what, max } => system(&format!("{what}: at most {max} allowed"), Errno::E2BIG),
+            Self::Root(failure) if failure.trouble == Trouble::NotPermitted => Word {
+                sentence: shortened(&failure.subject),
+                ..plain(Verdict::NotPermitted)
+            },
             Self::Root(failure) => {
                 let errno = Errno::from_raw(failure.errno);
                 system(&RuntimeError::from(failure).to_string(), errno)

@@ -68,6 +68,8 @@ numbers! {
         InvalidArchive = 9,
         /// The process whose root it was is gone.
         NotRunning = 10,
+        /// The container has what none may have.
+        NotPermitted = 11,
     }
 }
 

@@ -5,6 +5,8 @@ use std::io;
 
 use wire::{ContainerId, ImageId};
 
+use crate::ceiling::Denied;
+
 /// What a runtime can fail at.
 #[derive(Debug)]
 pub enum RuntimeError {
@@ -34,6 +36,8 @@ pub enum RuntimeError {
     NoSuchUser(String),
     /// The specification contradicts itself or the machine.
     InvalidSpec(String),
+    /// The ceiling does not allow this; the sentence says what.
+    NotPermitted(String),
     /// This runtime, or this kernel, cannot do this.
     Unsupported(String),
     /// A tar that is none, or holds what an image may not.
@@ -70,6 +74,12 @@ impl RuntimeError {
     }
 }
 
+impl From<Denied> for RuntimeError {
+    fn from(denied: Denied) -> Self {
+        Self::NotPermitted(denied.to_string())
+    }
+}
+
 impl fmt::Display for RuntimeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -82,6 +92,7 @@ impl fmt::Display for RuntimeError {
             }
             Self::NoSuchUser(sentence)
             | Self::InvalidSpec(sentence)
+            | Self::NotPermitted(sentence)
             | Self::Unsupported(sentence)
             | Self::InvalidArchive(sentence) => f.write_str(sentence),
             Self::NoSuchPath(path) => write!(f, "nothing is at {path}"),

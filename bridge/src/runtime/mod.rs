@@ -13,6 +13,7 @@ use wire::files::{Commit, LogFile, PathChange, PathStat, WriteArchive};
 use wire::network::NetworkInfo;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
+use wire::spec::Spec;
 use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, ExecSpec, Image, ImageId};
 
@@ -106,6 +107,11 @@ pub trait Runtime: Send + Sync {
     /// The networks of this runtime, their ids left open.
     fn networks(&self) -> Vec<NetworkInfo> {
         Vec::new()
+    }
+
+    /// Everything that a container is asked to be, what its specification does not show included.
+    fn asked(&self, container: &Container) -> Spec {
+        container.spec.clone()
     }
 
     /// What a specification asks for that this runtime does not do, in sentences for the user.

@@ -29,6 +29,8 @@ numbers! {
         CommandNotExecutable = 5,
         /// No such user or group.
         NoSuchUser = 6,
+        /// No container may have it.
+        NotPermitted = 7,
     }
 }
 
@@ -133,6 +135,11 @@ impl Failure {
         Self::sentence(Trouble::Unsupported, sentence)
     }
 
+    /// No container may have it.
+    pub fn not_permitted(sentence: impl Display) -> Self {
+        Self::sentence(Trouble::NotPermitted, sentence)
+    }
+
     /// No such user or group.
     pub fn no_such_user(sentence: impl Display) -> Self {
         Self::sentence(Trouble::NoSuchUser, sentence)
@@ -195,6 +202,7 @@ impl From<Failure> for RuntimeError {
             Trouble::InvalidSpec => Self::InvalidSpec(subject),
             Trouble::Unsupported => Self::Unsupported(subject),
             Trouble::NoSuchUser => Self::NoSuchUser(subject),
+            Trouble::NotPermitted => Self::NotPermitted(subject),
             Trouble::CommandNotFound => Self::CommandNotFound {
                 command: subject,
                 reason,

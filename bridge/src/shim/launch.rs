@@ -77,6 +77,11 @@ pub(super) fn launch(control: &OwnedFd, order: &Order, directory: &Path) -> Resu
     let container: Container = record::read(directory, file::CONFIG, Unknown::Refuse)
         .map_err(|error| Failure::system(Stage::Config, "", &io::Error::other(error)))?
         .ok_or_else(|| Failure::system(Stage::Config, "", &io::ErrorKind::NotFound.into()))?;
+    // What is judged is what is carried out: the container may be older than the ceiling.
+    order
+        .powers
+        .judge(&container.spec)
+        .map_err(Failure::not_permitted)?;
     let plan = Plan::new(&container)?;
     generated::write(directory, &container, &plan).map_err(at(Stage::Files, ""))?;
     let log = Log::open(directory.join(file::LOG), plan.log);

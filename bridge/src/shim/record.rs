@@ -18,6 +18,7 @@ use wire::record::Value;
 use wire::{ExecSpec, Invalid, Time, numbers, record};
 
 use super::failure::Failure;
+use crate::ceiling::Powers;
 use crate::sys::descriptors;
 
 /// First bytes of every file.
@@ -74,6 +75,8 @@ record! {
         4 => lower_mount_point: String,
         /// Where everything of ours lies; hidden inside where the machine's own root is the image.
         5 => state_dir: String,
+        /// What the container may be given at most, whatever its configuration says.
+        6 => powers: Powers,
     }
 }
 

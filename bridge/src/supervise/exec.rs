@@ -167,6 +167,7 @@ impl Supervisor {
         self.ledger.writable()?;
         let container = self.inventory.with(&id, |unit| unit.container.clone())?;
         can_exec(&container)?;
+        self.may_execute(&container, &create.spec)?;
         if create.spec.arguments.is_empty() {
             return Err(Refusal::because(
                 RefusalCode::InvalidSpec,
@@ -209,6 +210,7 @@ impl Supervisor {
                 return Err(Refusal::about(RefusalCode::ExecStarted, start.id.as_str()));
             }
             can_exec(&container)?;
+            self.may_execute(&container, &entry.exec.spec)?;
             entry.stage = Stage::Started;
             // From here on nobody asks for it, and it is most of what is kept.
             let env = std::mem::take(&mut entry.exec.spec.env);

@@ -29,12 +29,14 @@ impl Supervisor {
     /// What is at a path.
     pub(crate) fn stat_path(&self, ask: &ContainerPath) -> Result<PathStat, Refusal> {
         let id = self.inventory.resolve(&ask.reference)?;
+        self.may_enter(&id)?;
         self.at_path(&id, |runtime| runtime.stat_path(&id, &ask.path))
     }
 
     /// Packs what is at a path.
     pub(crate) fn read_archive(&self, ask: &ContainerPath) -> Result<Tar, Refusal> {
         let id = self.inventory.resolve(&ask.reference)?;
+        self.may_enter(&id)?;
         self.ledger.writable()?;
         let tar = self.at_path(&id, |runtime| runtime.read_archive(&id, &ask.path))?;
         let event = self.file_event(&id, Action::ReadArchive)?;
@@ -46,6 +48,7 @@ impl Supervisor {
     /// Unpacks a tar in a container.
     pub(crate) fn write_archive(&self, ask: &WriteArchive, tar: OwnedFd) -> Result<(), Refusal> {
         let id = self.inventory.resolve(&ask.reference)?;
+        self.may_enter(&id)?;
         self.ledger.writable()?;
         let turn = self.inventory.with(&id, |unit| Arc::clone(&unit.turn))?;
         {
@@ -63,6 +66,7 @@ impl Supervisor {
     /// Packs the whole root file system.
     pub(crate) fn export(&self, reference: &str) -> Result<Tar, Refusal> {
         let id = self.inventory.resolve(reference)?;
+        self.may_enter(&id)?;
         self.ledger.writable()?;
         let tar = self.of_runtime(&id, |runtime| runtime.export(&id))?;
         let event = self.file_event(&id, Action::Export)?;
@@ -73,6 +77,7 @@ impl Supervisor {
     /// Makes an image of a container.
     pub(crate) fn commit(&self, commit: &Commit) -> Result<Image, Refusal> {
         let id = self.inventory.resolve(&commit.reference)?;
+        self.may_enter(&id)?;
         self.ledger.writable()?;
         let runtime = self.runtime_of(&id)?;
         let running = self

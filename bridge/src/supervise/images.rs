@@ -16,6 +16,7 @@ impl Supervisor {
     pub(crate) fn import_image(&self, import: &ImportImage, tar: OwnedFd) -> Result<Image, Refusal> {
         self.ledger.writable()?;
         let runtime = self.runtimes.for_images()?;
+        self.ceiling.judge_runtime(runtime.name())?;
         let image = runtime.import_image(import, tar).map_err(image_refusal)?;
         let mut told = vec![events::image(&image.id, Action::Import, &image.id.to_string())];
         if !import.tag.is_empty() {
@@ -29,6 +30,7 @@ impl Supervisor {
     pub(crate) fn tag_image(&self, tag: &TagImage) -> Result<(), Refusal> {
         self.ledger.writable()?;
         let runtime = self.runtimes.of_image(&tag.image_id)?;
+        self.ceiling.judge_runtime(runtime.name())?;
         runtime
             .tag_image(&tag.image_id, &tag.tag)
             .map_err(image_refusal)?;
@@ -44,6 +46,7 @@ impl Supervisor {
         let _image_use = self.image_use.write().unwrap_or_else(PoisonError::into_inner);
         let id = &remove.image_id;
         let runtime = self.runtimes.of_image(id)?;
+        self.ceiling.judge_runtime(runtime.name())?;
         let image = runtime.images().into_iter().find(|image| image.id == *id);
         let image = image.ok_or_else(|| Refusal::about(RefusalCode::NoSuchImage, id.to_string()))?;
         let going: Vec<String> = if remove.tag.is_empty() {

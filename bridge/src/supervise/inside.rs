@@ -62,6 +62,7 @@ impl Supervisor {
     /// As [`open_log`](Self::open_log), for a client that is attached from here on.
     pub(crate) fn attach(&self, reference: &str, bell: Option<OwnedFd>) -> Result<LogOpening, Refusal> {
         let id = self.inventory.resolve(reference)?;
+        self.may_touch(&id)?;
         self.ledger.writable()?;
         let opening = self.open_log(reference, bell)?;
         let event = self.inventory.with(&id, |unit| {
@@ -74,12 +75,14 @@ impl Supervisor {
     /// Opens the way to a container's standard input.
     pub(crate) fn open_input(&self, reference: &str) -> Result<InputEnd, Refusal> {
         let id = self.inventory.resolve(reference)?;
+        self.may_enter(&id)?;
         self.of_runtime(&id, |runtime| runtime.open_input(&id))
     }
 
     /// Gives a container's terminal a size.
     pub(crate) fn resize(&self, resize: &Resize) -> Result<(), Refusal> {
         let id = self.inventory.resolve(&resize.reference)?;
+        self.may_touch(&id)?;
         self.of_runtime(&id, |runtime| runtime.resize(&id, resize.rows, resize.columns))?;
         let event = self.inventory.with(&id, |unit| {
             events::of(&unit.container, Action::Resize, clock::now())

@@ -21,6 +21,7 @@ impl Supervisor {
     pub(crate) fn create(&self, create: Create) -> Result<Created, Refusal> {
         self.ledger.writable()?;
         self.inventory.check_room(&create.spec)?;
+        self.ceiling.judge_asked(&create.spec)?;
         let id = names::new_id()?;
         let name = self.take_name(&create.name, id)?;
         let made = self.create_named(id, name.clone(), create);
@@ -56,6 +57,7 @@ impl Supervisor {
                 subject: create.spec.image.clone(),
                 ..refusal
             })?;
+        self.ceiling.judge_runtime(runtime.name())?;
         let mut container = Container {
             id,
             name,
@@ -87,6 +89,7 @@ impl Supervisor {
     pub(crate) fn rename(&self, rename: &Rename) -> Result<(), Refusal> {
         self.ledger.writable()?;
         let id = self.inventory.resolve(&rename.reference)?;
+        self.may_touch(&id)?;
         names::check(&rename.name)?;
         let turn = self.inventory.with(&id, |unit| Arc::clone(&unit.turn))?;
         let _turn = hold(&turn);
@@ -120,6 +123,8 @@ impl Supervisor {
 
     /// Removes a container; with force also one that runs.
     pub(crate) fn remove_asked(&self, remove: &Remove) -> Result<(), Refusal> {
+        let id = self.inventory.resolve(&remove.reference)?;
+        self.may_touch(&id)?;
         self.remove(&remove.reference, remove.force)
     }
 

@@ -3,6 +3,7 @@
 //! Everything that happens to a container goes through here, whether a client asked for it, a
 //! policy, or the container itself. Knows no socket and no client.
 
+mod bounds;
 mod errand;
 mod events;
 mod exec;
@@ -35,6 +36,7 @@ use wire::network::NetworkInfo;
 use wire::response::ContainerUsage;
 use wire::{Action, ContainerId, Refusal, Status, Time};
 
+use crate::ceiling::Ceiling;
 use crate::inventory::Inventory;
 use crate::lock::hold;
 use crate::publish::Publisher;
@@ -49,6 +51,8 @@ pub(crate) use run::is_up;
 /// Runs the containers and keeps the books.
 #[derive(Debug)]
 pub(crate) struct Supervisor {
+    /// The most that may be asked.
+    ceiling: Arc<Ceiling>,
     runtimes: Registry,
     inventory: Arc<Inventory>,
     ledger: Ledger,
@@ -97,12 +101,14 @@ impl Supervisor {
         host_id: [u8; 32],
         options: journal::Options,
         runtimes: Registry,
+        ceiling: Arc<Ceiling>,
     ) -> Result<Arc<Self>, BeginError> {
         let opened = journal::Journal::open(journal_dir, host_id, options).map_err(BeginError::Journal)?;
         ledger::log_report(&opened.report);
         let (errands, errands_due) = channel();
         let (changes_sender, changes) = channel();
         let supervisor = Arc::new(Self {
+            ceiling,
             runtimes,
             inventory: Arc::new(Inventory::new()),
             ledger: Ledger::new(opened.journal, Arc::new(Publisher::default())),
@@ -145,6 +151,11 @@ impl Supervisor {
     pub(crate) fn touch(&self) {
         self.inventory.each(|_| {});
         let _ = (self.ledger.bounds(), self.ledger.failure());
+    }
+
+    /// The most that may be asked.
+    pub(crate) fn ceiling(&self) -> &Ceiling {
+        &self.ceiling
     }
 
     /// What exists now.

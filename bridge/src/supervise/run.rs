@@ -31,6 +31,7 @@ impl Supervisor {
     /// Stops a container: its signal, a while, SIGKILL.
     pub(crate) fn stop(&self, stop: &Stop) -> Result<(), Refusal> {
         let id = self.inventory.resolve(&stop.reference)?;
+        self.may_touch(&id)?;
         self.ledger.writable()?;
         if self.call_off_revival(&id)? {
             return Ok(());
@@ -42,6 +43,8 @@ impl Supervisor {
     /// Stops a container if it runs, and starts it.
     pub(crate) fn restart(&self, stop: &Stop) -> Result<(), Refusal> {
         let id = self.inventory.resolve(&stop.reference)?;
+        // Before it is stopped, for it would not start again.
+        self.may_enter(&id)?;
         self.ledger.writable()?;
         match self.bring_down(&id, stop) {
             Ok(()) => self.tell(&id, Action::Stop)?,
@@ -55,6 +58,7 @@ impl Supervisor {
     /// Sends a signal; for SIGKILL also waits for the end.
     pub(crate) fn kill(&self, kill: &Kill) -> Result<(), Refusal> {
         let id = self.inventory.resolve(&kill.reference)?;
+        self.may_touch(&id)?;
         self.ledger.writable()?;
         let signal = match kill.signal {
             0 => signal::KILL,
@@ -207,7 +211,9 @@ impl Supervisor {
         }
         self.ledger.writable()?;
         let by_policy = ended_at.map(|_| state.restart_count.saturating_add(1));
-        match self.runtime_of(id)?.start(id) {
+        let runtime = self.runtime_of(id)?;
+        let judged = self.within_bounds(&container).map_err(RuntimeError::from);
+        match judged.and_then(|()| runtime.start(id)) {
             Ok(started) => self.started(&container, started, by_policy),
             Err(RuntimeError::AlreadyRunning) => {
                 Err(Refusal::about(RefusalCode::AlreadyRunning, id.to_string()))
@@ -336,6 +342,7 @@ pub(super) fn refusal(id: &ContainerId, error: &RuntimeError) -> Refusal {
         RuntimeError::NoSuchUser(_) => (RefusalCode::NoSuchUser, String::new()),
         RuntimeError::InvalidSpec(_) => (RefusalCode::InvalidSpec, String::new()),
         RuntimeError::Unsupported(_) => (RefusalCode::Unsupported, String::new()),
+        RuntimeError::NotPermitted(_) => (RefusalCode::NotPermitted, String::new()),
         RuntimeError::InvalidArchive(_) => (RefusalCode::InvalidArchive, String::new()),
         RuntimeError::NoSuchPath(path) => (RefusalCode::NoSuchPath, path.clone()),
         RuntimeError::NotADirectory(path) => (RefusalCode::NotADirectory, path.clone()),

@@ -63,7 +63,14 @@ impl Drop for Place {
 fn begin(dir: &Path, fake: &Arc<Fake>) -> Arc<Supervisor> {
     let runtime: Arc<dyn Runtime> = Arc::<Fake>::clone(fake);
     let registry = Registry::new(vec![runtime]);
-    Supervisor::begin(dir, [1; 32], journal::Options::default(), registry).expect("it begins")
+    Supervisor::begin(
+        dir,
+        [1; 32],
+        journal::Options::default(),
+        registry,
+        Arc::default(),
+    )
+    .expect("it begins")
 }
 
 fn create(supervisor: &Supervisor, name: &str, restart: RestartPolicy, auto_remove: bool) -> ContainerId {

@@ -16,6 +16,7 @@ impl Supervisor {
     /// Freezes a container, or thaws it.
     pub(crate) fn freeze(&self, reference: &str, frozen: bool) -> Result<(), Refusal> {
         let id = self.inventory.resolve(reference)?;
+        self.may_touch(&id)?;
         self.ledger.writable()?;
         let turn = self.inventory.with(&id, |unit| Arc::clone(&unit.turn))?;
         let _turn = hold(&turn);
@@ -72,6 +73,7 @@ impl Supervisor {
     /// Changes limits and policy; answers with what the user should know.
     pub(crate) fn update(&self, update: &Update) -> Result<Vec<String>, Refusal> {
         let id = self.inventory.resolve(&update.reference)?;
+        self.may_enter(&id)?;
         self.ledger.writable()?;
         let turn = self.inventory.with(&id, |unit| Arc::clone(&unit.turn))?;
         let _turn = hold(&turn);

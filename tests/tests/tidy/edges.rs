@@ -40,6 +40,7 @@ const TABLE: &[Allowed] = &[
             "tracing",
             "tracing-subscriber",
             "jiff",
+            "toml",
             "seccompiler",
             "sha2",
             "tar",

@@ -5,7 +5,7 @@
 //! own command. Nothing within a container can change what is said of it.
 //!
 //! - [`config`], `workspace`, `monitor_log`, `history`, `lock_file`: files of the workspace, read;
-//! - `identity`, `living`, `shape`, `images`: what they mean;
+//! - `identity`, `living`, `shape`, `powers`, `images`: what they mean;
 //! - `table`, `entry`, `watch`, `bells`: what there is, and who is told of its changes;
 //! - [`execs`], `command`, `daemon`, `served`, `streams`: further processes in it; `usage`: what it uses;
 //! - `lifecycle`, `cli`: what is done to it; `notes`: what this runtime keeps for itself.
@@ -25,6 +25,7 @@ use wire::files::LogFile;
 use wire::network::NetworkInfo;
 use wire::request::ImportImage;
 use wire::response::ContainerUsage;
+use wire::spec::Spec;
 use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, ExecSpec, Image, ImageId};
 
@@ -51,6 +52,7 @@ mod measure;
 mod monitor_log;
 mod notes;
 mod orphans;
+mod powers;
 mod served;
 mod shape;
 mod streams;
@@ -261,6 +263,14 @@ impl Runtime for DroidspacesRuntime {
         };
         let table = hold(&begun.table);
         shape::networks(table.entries().map(|entry| &entry.facts.config), NAME)
+    }
+
+    fn asked(&self, container: &Container) -> Spec {
+        let asked = self.with_entry(&container.id, |entry, _| {
+            powers::asked(&container.spec, &entry.facts.config)
+        });
+        // One that is there no more is not run either.
+        asked.unwrap_or_else(|_| container.spec.clone())
     }
 
     fn check(&self, _container: &Container) -> Result<Vec<String>, RuntimeError> {

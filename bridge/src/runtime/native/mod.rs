@@ -33,6 +33,7 @@ use wire::{Container, ContainerId, Image, ImageId};
 use super::{
     Also, Change, Condition, ExecOrder, ExecRun, Found, InputEnd, Runtime, RuntimeError, Started, Tar,
 };
+use crate::ceiling::Powers;
 use crate::pack::task::Work;
 use crate::shim::cgroup::{Groups, Layout};
 use crate::shim::plan::Plan;
@@ -83,6 +84,8 @@ pub struct NativeRuntime {
     /// None until [`Runtime::begin`] has said where ends are told.
     watcher: Mutex<Option<Watcher>>,
     packers: packer::Packers,
+    /// What containers may be given at most.
+    powers: Powers,
 }
 
 impl NativeRuntime {
@@ -110,7 +113,14 @@ impl NativeRuntime {
             watcher: Mutex::new(None),
             packers: packer::Packers::default(),
             places,
+            powers: Powers::default(),
         })
+    }
+
+    /// The same, where containers may be given no more than this.
+    #[must_use]
+    pub fn under(self, powers: Powers) -> Self {
+        Self { powers, ..self }
     }
 
     fn directory(&self, id: &ContainerId) -> PathBuf {
@@ -268,7 +278,12 @@ impl NativeRuntime {
         };
         let rootfs = match self.store.rootfs(&container.image_id) {
             None => return Err(RuntimeError::NoSuchImage(container.image_id)),
-            Some(Rootfs::Host) => String::new(),
+            Some(Rootfs::Host) => {
+                // As good as a mount of it.
+                let sources = self.powers.sources_of(&container.spec);
+                sources.judge_bind(Path::new("/"), true)?;
+                String::new()
+            }
             Some(Rootfs::Directory(path)) => text(&path)?,
         };
         Ok(Order {
@@ -277,6 +292,7 @@ impl NativeRuntime {
             mount_point: text(&self.places.mount_point)?,
             lower_mount_point: text(&self.places.lower_mount_point)?,
             state_dir: text(&self.places.state_dir)?,
+            powers: self.powers.clone(),
         })
     }
 }

@@ -231,6 +231,7 @@ impl Packer {
             },
             Verdict::InvalidArchive => RuntimeError::InvalidArchive(sentence),
             Verdict::NotRunning => RuntimeError::NotRunning,
+            Verdict::NotPermitted => RuntimeError::NotPermitted(sentence),
             Verdict::System | Verdict::Unknown(_) => RuntimeError::System {
                 attempt: "look at the container's files",
                 error: io::Error::new(io::Error::from_raw_os_error(word.errno).kind(), sentence),

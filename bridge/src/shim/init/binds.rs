@@ -12,6 +12,7 @@ use nix::sys::stat::{Mode, SFlag};
 use nix::sys::statfs::{PROC_SUPER_MAGIC, fstatfs};
 
 use super::inside::{Inside, Missing, descriptor_path, is_kind};
+use crate::ceiling::sources::{Sources, canonical, denied};
 use crate::shim::failure::{Failure, Stage, at};
 use crate::shim::mountinfo::{self, MountEntry};
 use crate::shim::plan::Exposure;
@@ -59,15 +60,24 @@ pub(crate) fn mount_generated(inside: &Inside, directory: &Path, flags: MsFlags)
 /// Makes the mounts asked for, in order.
 ///
 /// # Errors
-/// [`Failure::invalid`] for a source that is not there and for a target that cannot be one.
-pub(crate) fn mount_asked(inside: &Inside, files: &FilesPlan) -> Result<(), Failure> {
+/// [`Failure::invalid`] for a source that is not there and for a target that cannot be one;
+/// [`Failure::not_permitted`] for a source that no container may have.
+pub(crate) fn mount_asked(inside: &Inside, files: &FilesPlan, sources: &Sources) -> Result<(), Failure> {
     for asked in &files.mounts {
         let mut flags = asked.flags;
         if files.exposure == Exposure::Full {
             flags.remove(MsFlags::MS_NODEV);
         }
         match &asked.source {
-            Source::Host { path, create } => mount_host(inside, asked, (path, *create), flags)?,
+            Source::Host { path, create } => {
+                let source = source(path, *create, sources)?;
+                // By what was opened, which is what is mounted.
+                let canonical = canonical(&source).map_err(at(Stage::Mounts, path))?;
+                sources
+                    .judge_bind(&canonical, flags.contains(MsFlags::MS_RDONLY))
+                    .map_err(Failure::not_permitted)?;
+                mount_host(inside, asked, &source, flags)?;
+            }
             Source::Memory { options } => {
                 let target = target(inside, asked, Missing::Directory)?;
                 mount(
@@ -84,36 +94,36 @@ pub(crate) fn mount_asked(inside: &Inside, files: &FilesPlan) -> Result<(), Fail
     Ok(())
 }
 
-fn mount_host(
-    inside: &Inside,
-    asked: &MountPlan,
-    (path, create): (&str, bool),
-    flags: MsFlags,
-) -> Result<(), Failure> {
-    let source = match open_source(Path::new(path)) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && create => {
-            fs::create_dir_all(path).map_err(at(Stage::Mounts, path))?;
-            open_source(Path::new(path))
-        }
+/// Opens a source, making it where that is asked.
+fn source(path: &str, create: bool, sources: &Sources) -> Result<OwnedFd, Failure> {
+    let made = match open_source(Path::new(path)) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && create => sources.make(path),
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             return Err(Failure::invalid(format_args!(
                 "bind source path does not exist: {path}"
             )));
         }
         other => other,
-    }
-    .map_err(at(Stage::Mounts, path))?;
-    let directory = is_kind(&source, SFlag::S_IFDIR).map_err(at(Stage::Mounts, path))?;
+    };
+    made.map_err(|error| match denied(&error) {
+        Some(denied) => Failure::not_permitted(denied),
+        None => Failure::system(Stage::Mounts, path, &error),
+    })
+}
+
+fn mount_host(inside: &Inside, asked: &MountPlan, source: &OwnedFd, flags: MsFlags) -> Result<(), Failure> {
+    let subject = asked.target.as_str();
+    let directory = is_kind(source, SFlag::S_IFDIR).map_err(at(Stage::Mounts, subject))?;
     let missing = if directory {
         Missing::Directory
     } else {
         Missing::File
     };
     let target = target(inside, asked, missing)?;
-    if is_kind(&target, SFlag::S_IFDIR).map_err(at(Stage::Mounts, path))? != directory {
+    if is_kind(&target, SFlag::S_IFDIR).map_err(at(Stage::Mounts, subject))? != directory {
         return Err(refused(asked, &io::Error::from_raw_os_error(nix::libc::ENOTDIR)));
     }
-    bind(&source, &asked.target, &target, flags)
+    bind(source, &asked.target, &target, flags)
 }
 
 fn open_source(path: &Path) -> io::Result<OwnedFd> {

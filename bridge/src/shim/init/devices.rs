@@ -16,6 +16,7 @@ use nix::mount::{MsFlags, mount};
 use nix::sys::stat::{Mode, SFlag};
 
 use super::inside::{Inside, Missing, descriptor_path, is_kind};
+use crate::ceiling::sources::{Sources, canonical};
 use crate::shim::failure::{Failure, Stage, at};
 use crate::shim::plan::mounts::DeviceNode;
 use crate::shim::plan::{Exposure, FilesPlan};
@@ -43,8 +44,8 @@ const OWN: &[&str] = &[
 /// Mounts and fills `/dev`.
 ///
 /// # Errors
-/// What the kernel said.
-pub(super) fn fill(inside: &Inside, files: &FilesPlan) -> Result<(), Failure> {
+/// What the kernel said; [`Failure::not_permitted`] for a device that no container may have.
+pub(super) fn fill(inside: &Inside, files: &FilesPlan, sources: &Sources) -> Result<(), Failure> {
     let dev = inside
         .resolve("/dev", Missing::Directory)
         .map_err(at(Stage::Dev, "/dev"))?;
@@ -77,7 +78,10 @@ pub(super) fn fill(inside: &Inside, files: &FilesPlan) -> Result<(), Failure> {
             }
         }
     }
-    files.devices.iter().try_for_each(|device| asked(inside, device))
+    files
+        .devices
+        .iter()
+        .try_for_each(|device| asked(inside, device, sources))
 }
 
 fn file_systems(dev: &Path, shm_bytes: u64) -> Result<(), Failure> {
@@ -150,13 +154,16 @@ fn every_node(dev: &Path) -> Result<(), Failure> {
 }
 
 /// Binds a device that was asked for to wherever it was asked.
-fn asked(inside: &Inside, device: &DeviceNode) -> Result<(), Failure> {
+fn asked(inside: &Inside, device: &DeviceNode, sources: &Sources) -> Result<(), Failure> {
     let source = open(
         device.source.as_str(),
         OFlag::O_PATH | OFlag::O_CLOEXEC,
         Mode::empty(),
     )
     .map_err(|error| gathering(&device.source, &error.into()))?;
+    // By what was opened, which is what is mounted below.
+    let path = canonical(&source).map_err(at(Stage::Dev, &device.source))?;
+    sources.judge_device(&path).map_err(Failure::not_permitted)?;
     let is = |kind| is_kind(&source, kind).map_err(at(Stage::Dev, &device.source));
     if !is(SFlag::S_IFCHR)? && !is(SFlag::S_IFBLK)? {
         return Err(gathering(&device.source, &io::Error::other("not a device node")));

@@ -191,11 +191,12 @@ fn build_root(plan: &Plan, order: &Order, directory: &Path, groups: &Groups) -> 
     root::make_private()?;
     let inside = root::assemble(order, directory, devices)?;
     kernel::mount_proc(&inside)?;
-    devices::fill(&inside, files)?;
+    let sources = order.powers.sources_with(&plan.process.capabilities);
+    devices::fill(&inside, files, &sources)?;
     kernel::mount_sys(&inside, groups, files.exposure)?;
     kernel::set_sysctls(&inside, &plan.sysctls)?;
     binds::mount_generated(&inside, directory, devices)?;
-    binds::mount_asked(&inside, files)?;
+    binds::mount_asked(&inside, files, &sources)?;
     kernel::check_proc(&inside)?;
     if files.exposure == Exposure::Guarded {
         kernel::guard(&inside)?;

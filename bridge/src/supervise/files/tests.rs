@@ -118,8 +118,14 @@ impl Stage {
         std::fs::create_dir(&place).expect("a fresh directory");
         let runtime = Arc::new(Filed::default());
         let registry = Registry::new(vec![Arc::<Filed>::clone(&runtime)]);
-        let supervisor =
-            Supervisor::begin(&place, [1; 32], journal::Options::default(), registry).expect("it begins");
+        let supervisor = Supervisor::begin(
+            &place,
+            [1; 32],
+            journal::Options::default(),
+            registry,
+            Arc::default(),
+        )
+        .expect("it begins");
         let create = Create {
             name: "cc".to_owned(),
             image_id: IMAGE,
