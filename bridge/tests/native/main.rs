@@ -10,6 +10,7 @@
     reason = "a test fails by panicking"
 )]
 
+mod ceiling;
 mod confinement;
 mod cves;
 mod execs;

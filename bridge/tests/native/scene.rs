@@ -9,6 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
+use bridge::ceiling::Powers;
 use bridge::runtime::native::{NativeOptions, NativeRuntime};
 use bridge::runtime::{Change, Found, Runtime, RuntimeError, Started};
 use wire::container::Exit;
@@ -33,6 +34,8 @@ pub(crate) struct Scene {
     changes: Receiver<Change>,
     pub(crate) found: Vec<Found>,
     pub(crate) image: ImageId,
+    options: NativeOptions,
+    powers: Powers,
     made: Vec<ContainerId>,
     early: HashMap<ContainerId, (Exit, Time)>,
     ended: HashMap<String, Exit>,
@@ -115,8 +118,13 @@ pub(crate) fn options() -> NativeOptions {
 }
 
 /// A runtime, its first list, and where it tells of ends.
-fn open(dir: &Path, options: NativeOptions) -> (NativeRuntime, Vec<Found>, Receiver<Change>) {
+fn open(
+    dir: &Path,
+    options: NativeOptions,
+    powers: &Powers,
+) -> (NativeRuntime, Vec<Found>, Receiver<Change>) {
     let runtime = NativeRuntime::open(&dir.join("state/bridge/native"), options).unwrap();
+    let runtime = runtime.under(powers.clone());
     let (sender, changes) = mpsc::channel();
     let found = runtime.begin(sender).unwrap();
     (runtime, found, changes)
@@ -140,7 +148,8 @@ impl Scene {
             .mode(0o700)
             .create(dir.join("state/bridge/native"))
             .unwrap();
-        let (runtime, found, changes) = open(&dir, options);
+        let powers = Powers::default();
+        let (runtime, found, changes) = open(&dir, options.clone(), &powers);
         let tar = dir.join("image.tar");
         image_tar(&tar, links);
         let image = runtime
@@ -153,6 +162,8 @@ impl Scene {
             changes,
             found,
             image,
+            options,
+            powers,
             made: Vec::new(),
             early: HashMap::new(),
             ended: HashMap::new(),
@@ -169,13 +180,19 @@ impl Scene {
         // The old one goes first, as it would; any runtime will do to stand in for it.
         let spare = self.dir.join("spare");
         fs::create_dir_all(spare.join("state/bridge/native")).unwrap();
-        let (runtime, _, _) = open(&spare, options());
+        let (runtime, _, _) = open(&spare, options(), &Powers::default());
         drop(std::mem::replace(&mut self.runtime, runtime));
         meanwhile();
-        let (runtime, found, changes) = open(&self.dir, options());
+        let (runtime, found, changes) = open(&self.dir, self.options.clone(), &self.powers);
         self.runtime = runtime;
         self.found = found;
         self.changes = changes;
+    }
+
+    /// As if the bridge had been started again under another ceiling.
+    pub(crate) fn restart_under(&mut self, powers: Powers) {
+        self.powers = powers;
+        self.restart();
     }
 
     /// A specification that runs a script.
