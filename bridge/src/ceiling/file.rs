@@ -88,7 +88,7 @@ pub(super) fn load(asked: Option<&Path>) -> Result<Option<Ceiling>, CeilingError
         }
         read => read?,
     };
-    tracing::info!(file = %path.display(), "the ceiling holds");
+    tracing::info!(file = %path.display(), "a ceiling is in force");
     Ok(Some(ceiling))
 }
 

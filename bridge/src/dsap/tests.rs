@@ -23,9 +23,12 @@ use super::history;
 use super::patience::Patience;
 use super::render;
 use super::session::{self, Caller};
+use crate::ceiling::Ceiling;
 use crate::runtime::fake::{Fake, IMAGE};
 use crate::runtime::{Registry, Runtime};
 use crate::supervise::Supervisor;
+
+mod ceiling;
 
 struct Place {
     dir: PathBuf,
@@ -35,6 +38,10 @@ struct Place {
 
 impl Place {
     fn new() -> Self {
+        Self::under(Ceiling::default())
+    }
+
+    fn under(ceiling: Ceiling) -> Self {
         static NUMBER: AtomicU32 = AtomicU32::new(0);
         let number = NUMBER.fetch_add(1, Ordering::Relaxed);
         let dir = std::env::temp_dir().join(format!("socketd-dsap-{}-{number}", std::process::id()));
@@ -47,7 +54,7 @@ impl Place {
             [1; 32],
             journal::Options::default(),
             registry,
-            Arc::default(),
+            Arc::new(ceiling),
         )
         .unwrap();
         Self {

@@ -20,6 +20,7 @@ impl Supervisor {
     /// Starts a container that does not run.
     pub(crate) fn start(&self, reference: &str) -> Result<(), Refusal> {
         let id = self.inventory.resolve(reference)?;
+        self.may_touch(&id)?;
         self.start_in_turn(&id, None)
     }
 

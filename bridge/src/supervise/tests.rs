@@ -13,12 +13,14 @@ use wire::request::{Create, Kill, Rename, Stop};
 use wire::spec::{Process, RestartKind, RestartPolicy, Spec};
 use wire::{Action, ContainerId, Event, EventKind, RefusalCode, State, Status, Time};
 
+mod bounds;
 mod checked;
 mod inside;
 mod outside;
 mod room;
 
 use super::Supervisor;
+use crate::ceiling::Ceiling;
 use crate::runtime::fake::{Fake, IMAGE};
 use crate::runtime::{Also, Condition, Found, Registry, Runtime};
 
@@ -42,6 +44,10 @@ impl Place {
 
     /// The first supervisor's threads hold its journal; a copy is what a killed bridge leaves.
     fn begin_again(&self, fake: &Arc<Fake>) -> Arc<Supervisor> {
+        self.begin_again_under(fake, Ceiling::default())
+    }
+
+    fn begin_again_under(&self, fake: &Arc<Fake>, ceiling: Ceiling) -> Arc<Supervisor> {
         let copy = self.0.join("copy");
         std::fs::create_dir(&copy).expect("a directory");
         for entry in std::fs::read_dir(&self.0).expect("readable") {
@@ -50,7 +56,7 @@ impl Place {
                 std::fs::copy(entry.path(), copy.join(entry.file_name())).expect("copied");
             }
         }
-        begin(&copy, fake)
+        begin_under(&copy, fake, ceiling)
     }
 }
 
@@ -61,6 +67,10 @@ impl Drop for Place {
 }
 
 fn begin(dir: &Path, fake: &Arc<Fake>) -> Arc<Supervisor> {
+    begin_under(dir, fake, Ceiling::default())
+}
+
+fn begin_under(dir: &Path, fake: &Arc<Fake>, ceiling: Ceiling) -> Arc<Supervisor> {
     let runtime: Arc<dyn Runtime> = Arc::<Fake>::clone(fake);
     let registry = Registry::new(vec![runtime]);
     Supervisor::begin(
@@ -68,7 +78,7 @@ fn begin(dir: &Path, fake: &Arc<Fake>) -> Arc<Supervisor> {
         [1; 32],
         journal::Options::default(),
         registry,
-        Arc::default(),
+        Arc::new(ceiling),
     )
     .expect("it begins")
 }
