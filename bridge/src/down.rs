@@ -1,11 +1,12 @@
 //! `down`: every container stopped, and whoever runs them ended.
 
 use std::io;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::Duration;
 
+use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use wire::request::{IfNewer, Stop};
@@ -17,8 +18,8 @@ use crate::listen;
 use crate::serve::{self, StartError};
 use crate::sys::pidfd;
 
-/// Longest wait for the end of a bridge that answers no more.
-const END_WAIT: Duration = Duration::from_secs(30);
+/// Longest wait for the end of a bridge that answers no more, in milliseconds.
+const END_WAIT_MS: u16 = 30_000;
 
 /// Containers stopped at the same time.
 const AT_ONCE: usize = 8;
@@ -114,8 +115,7 @@ fn stop_one(control: &Path, reference: &str, permitted: &AtomicBool) {
 /// Tells the bridge to end, and waits until its side of the connection closes.
 fn end_of(mut watch: Client) -> io::Result<()> {
     let bridge = watch.peer()?;
-    let pid = bridge.pid.unsigned_abs();
-    let ticks = pidfd::start_ticks(pid)?;
+    let process = pidfd::open(bridge.pid.unsigned_abs()).ok();
     kill(Pid::from_raw(bridge.pid), Signal::SIGTERM)?;
     // A poll that no event answers ends with the bridge.
     let ask = wire::request::PollEvents {
@@ -125,8 +125,14 @@ fn end_of(mut watch: Client) -> io::Result<()> {
     };
     match watch.ask(&Request::PollEvents(ask)) {
         Err(_) => {
-            // What it held, its journal among it, is free only then.
-            pidfd::await_end(pid, ticks, END_WAIT);
+            // What it held, its journal among it, is free once its last thread is gone. Before 5.3 nothing
+            // tells of that; then its connections were among the last to close.
+            if let Some(process) = process {
+                let _ = poll(
+                    &mut [PollFd::new(process.as_fd(), PollFlags::POLLIN)],
+                    END_WAIT_MS,
+                );
+            }
             Ok(())
         }
         Ok(_) => Err(io::Error::new(io::ErrorKind::TimedOut, "the bridge did not end")),
