@@ -1,7 +1,6 @@
 //! Mounts that the user asked for, and the three files that every container is given.
 
 use std::collections::HashSet;
-use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::path::Path;
