@@ -23,6 +23,14 @@ pub const CONNECTIONS_PER_USER_MAX: usize = 1792;
 /// gives fewer, later clients wait.
 pub const DESCRIPTORS_MAX: u64 = 4096;
 
+/// Memory that this process can write to, in bytes: several times what all buffers named here and the stacks
+/// of all threads add up to. Stops a leak, or whoever found one, from taking that of the whole machine.
+pub const MEMORY_BYTES_MAX: u64 = 2 * 1024 * 1024 * 1024;
+
+/// Threads and processes of this process's user: twice the readers of logs that the runtime starts at
+/// once. The filter of system calls forbids processes; this bounds them where there is none.
+pub const THREADS_MAX: u64 = 1024;
+
 /// How long a client may take nothing of what is ready for it. Stops one that does not read from
 /// holding its connection, and what is buffered for it, for ever.
 pub const WRITE_STALL_MAX: Duration = Duration::from_secs(60);

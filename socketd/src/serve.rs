@@ -4,9 +4,8 @@ use std::fmt;
 use std::io;
 use std::sync::Arc;
 
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use nix::sys::stat::{Mode, umask};
-use nix::unistd::geteuid;
+use nix::unistd::{Gid, geteuid};
 use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Interval;
@@ -15,14 +14,13 @@ use crate::config::{Bridge, Listen, Place, Serve, Setup, SetupError};
 use crate::dialer::{Dialer, StartError, Started};
 use crate::ending;
 use crate::front::{self, BindError, CertificateError, House, Listener, Planned};
-use crate::limits::DESCRIPTORS_MAX;
-use crate::link::Link;
+use crate::link::{self, Link};
 use crate::observe::metrics::Metrics;
 use crate::parent;
 use crate::policy::caller::{Access, Keeper};
 use crate::renewal::Renewal;
 use crate::routes::Entry;
-use crate::sandbox::{self, SandboxError};
+use crate::sandbox::{self, Openings, SandboxError};
 use crate::systemd::Systemd;
 
 /// Why the process cannot start or go on.
@@ -63,8 +61,8 @@ impl From<SandboxError> for ServeError {
     }
 }
 
-/// Serves until SIGTERM or SIGINT. No thread exists before power is given up, and no socket but the one
-/// to the dialer.
+/// Serves until SIGTERM or SIGINT. No thread exists before power is given up, and no socket but those to
+/// the dialer and a supervisor; nobody is accepted before all walls stand.
 ///
 /// # Errors
 /// See [`ServeError`].
@@ -84,13 +82,7 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
     }
     let dialer = start_dialer(&arguments.bridge).map_err(ServeError::Dialer)?;
     let planned = plan(&setup, arguments)?;
-    sandbox::irrevocably_drop_power(arguments.user, group)?;
-    for certificates in planned.iter().filter_map(Planned::certificates) {
-        if let Err(error) = certificates.rehearse() {
-            tracing::warn!("on SIGHUP, certificates will stay as they are: {error}");
-        }
-    }
-    raise_descriptors();
+    drop_power(arguments, &setup, group)?;
     // Nobody else may connect between the making of a socket and the setting of its mode.
     umask(Mode::from_bits_truncate(0o077));
     let runtime = runtime().map_err(ServeError::Runtime)?;
@@ -102,10 +94,55 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
                 .map_err(|error| ServeError::Bind(place.clone(), error))?;
             listeners.push(listener);
         }
+        sandbox::irrevocably_wall_in(&openings(arguments, &setup))?;
+        for certificates in planned.iter().filter_map(Planned::certificates) {
+            if let Err(error) = certificates.rehearse() {
+                tracing::warn!("on SIGHUP, certificates will stay as they are: {error}");
+            }
+        }
         run(arguments, setup, listeners, dialer, metrics, &systemd)
             .await
             .map_err(ServeError::Runtime)
     })
+}
+
+/// Gives up the network where nobody is listened to over one, then every power.
+fn drop_power(arguments: &Serve, setup: &Setup, socket_group: Option<Gid>) -> Result<(), SandboxError> {
+    let root = geteuid().is_root();
+    if arguments.bridge.stock.is_some() {
+        link::look_at_machine();
+    }
+    let mut groups: Vec<Gid> = socket_group.into_iter().collect();
+    if setup.places().all(|place| matches!(place, Place::Unix(_))) {
+        sandbox::irrevocably_leave_network()?;
+    } else if sandbox::sockets_need_a_group()? {
+        tracing::info!(group = %sandbox::INET, "this kernel gives sockets of the network to a group alone: joining it");
+        groups.push(sandbox::INET);
+    }
+    sandbox::irrevocably_drop_power(arguments.user, &groups)?;
+    sandbox::raise_descriptors();
+    sandbox::limit(root)
+}
+
+/// What must stay reachable once the walls stand.
+fn openings(arguments: &Serve, setup: &Setup) -> Openings {
+    let mut openings = Openings {
+        read_again: arguments.config.iter().cloned().collect(),
+        // Without a dialer it is this process that connects to the bridge.
+        abstract_sockets: arguments.bridge.stock.is_some(),
+        ..Openings::default()
+    };
+    for place in setup.places() {
+        match place {
+            Place::Unix(path) => openings.removed.push(path.clone()),
+            Place::Tls(_, files) => {
+                let files = [files.ca.as_ref(), Some(&files.cert), Some(&files.key)];
+                openings.read_again.extend(files.into_iter().flatten().cloned());
+            }
+            Place::Tcp(_) => {}
+        }
+    }
+    openings
 }
 
 /// What listeners need of files that may be root's alone.
@@ -115,18 +152,6 @@ fn plan(setup: &Setup, arguments: &Serve) -> Result<Vec<Planned>, ServeError> {
         .places()
         .map(|place| Planned::of(place, group).map_err(ServeError::Certificates))
         .collect()
-}
-
-/// Asks for as many descriptors as are needed, within what the system allows this process. Where that
-/// is fewer, the listeners wait for connections to end.
-pub fn raise_descriptors() {
-    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
-        let wanted = DESCRIPTORS_MAX.min(hard).max(soft);
-        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)
-    });
-    if let Err(error) = raised {
-        tracing::warn!(%error, "the limit of open descriptors stays as it is");
-    }
 }
 
 /// One thread does everything: it waits far more than it computes, and a second thread would cost

@@ -17,7 +17,7 @@ use seccompiler::{
 };
 
 use crate::limits::{DIALER_DESCRIPTORS_MAX, DIALER_MEMORY_BYTES_MAX};
-use crate::sandbox::{self, SandboxError};
+use crate::sandbox::{self, SandboxError, calls};
 
 /// Why the dialer cannot be confined.
 #[derive(Debug)]
@@ -83,7 +83,7 @@ pub(super) fn irrevocably_confine() -> Result<bool, ConfineError> {
     limit().map_err(call("setrlimit"))?;
     match program {
         Err(_) => Ok(false),
-        Ok(program) => filter(&program.map_err(ConfineError::Program)?),
+        Ok(program) => calls::install(&program.map_err(ConfineError::Program)?).map_err(ConfineError::Filter),
     }
 }
 
@@ -147,19 +147,6 @@ fn program(machine: TargetArch) -> Result<BpfProgram, BackendError> {
     .try_into()
 }
 
-/// Puts the filter up, where the kernel has filters.
-fn filter(program: &BpfProgram) -> Result<bool, ConfineError> {
-    use seccompiler::Error;
-    match seccompiler::apply_filter(program) {
-        Ok(()) => Ok(true),
-        Err(Error::Seccomp(error)) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EINVAL)) => {
-            Ok(false)
-        }
-        Err(Error::Seccomp(error) | Error::Prctl(error)) => Err(ConfineError::Filter(error)),
-        Err(other) => Err(ConfineError::Filter(io::Error::other(other.to_string()))),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -210,7 +197,7 @@ mod tests {
         .unwrap();
         let nobody = SocketAddrUnix::new_abstract_name(b"socketd-dialer-filter-nobody").unwrap();
         let thread = std::thread::spawn(move || {
-            if !matches!(filter(&program), Ok(true)) {
+            if !matches!(calls::install(&program), Ok(true)) {
                 return;
             }
             let mut byte = [0];

@@ -37,6 +37,7 @@ pub use held::{Held, Listing};
 pub use inside::{ExecStreams, OpenedLog};
 pub use meter::Calls;
 pub use upload::{Appetite, Upload, UploadError};
+pub(crate) use v1::look_at_machine;
 pub use v1::{AddressError, StockAddress};
 
 use crate::dialer::Dialer;

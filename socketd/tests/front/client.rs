@@ -10,6 +10,7 @@ use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
 use http_body_util::BodyExt;
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use socketd::config::{Limit, Limits, Place};
 use socketd::ending::{self, Ending, Teller};
 use socketd::front::{self, House, Listener, Planned};
@@ -119,7 +120,8 @@ impl Served {
     /// On a unix socket beside the stand-in's.
     pub(crate) async fn new(stand_in: &StandIn) -> Self {
         // Both ends of every connection are in this process.
-        socketd::serve::raise_descriptors();
+        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+        setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
         let path = stand_in.dir().join("docker.sock");
         Self::at(path, Arc::new(Link::new(stand_in.dir()))).await
     }

@@ -75,6 +75,7 @@ const TABLE: &[Allowed] = &[
             "rustix",
             "jiff",
             "seccompiler",
+            "landlock",
             "regex-lite",
             "percent-encoding",
             "sha2",

@@ -1,6 +1,7 @@
 //! What the machine is, as far as anybody may know it: version 1 does not say.
 
 use std::fs;
+use std::sync::OnceLock;
 use std::thread;
 
 use wire::Info;
@@ -17,8 +18,23 @@ const OWN_TEXTS: [&str; 3] = [
     "/proc/sys/kernel/hostname",
 ];
 
+/// As it was when it was looked at: afterwards this process cannot.
+static MACHINE: OnceLock<Info> = OnceLock::new();
+
+/// Looks at the machine, unless that was done already.
+pub(crate) fn look() -> &'static Info {
+    MACHINE.get_or_init(machine)
+}
+
 /// Host, runtime and networks, beside what is known of events.
 pub(super) fn info(journal: JournalInfo) -> Info {
+    Info {
+        journal,
+        ..look().clone()
+    }
+}
+
+fn machine() -> Info {
     let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let host_id = id();
     Info {
@@ -36,7 +52,6 @@ pub(super) fn info(journal: JournalInfo) -> Info {
         memory_bytes: memory_bytes().unwrap_or_default(),
         runtimes: vec![RUNTIME.to_owned()],
         ipv4_forwarding: line("/proc/sys/net/ipv4/ip_forward") == "1",
-        journal,
         ..Info::default()
     }
 }

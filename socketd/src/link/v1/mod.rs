@@ -31,6 +31,7 @@ use wire::{Flow, Opcode, Refusal, RefusalCode, Request, Response, v1};
 
 pub use address::{AddressError, StockAddress};
 pub(super) use call::Call;
+pub(crate) use host::look as look_at_machine;
 
 use self::history::History;
 use self::known::Known;
