@@ -9,6 +9,7 @@
 //! - `supervise`, `inventory`, `publish`: one change, from a runtime to everybody;
 //! - [`runtime`]: what runs containers; `shim`, `unpack`, `pack`, `relay`: its helpers in processes of their own;
 //! - [`chronicle`]: the journal, read by people;
+//! - [`fence`]: what the bridge gives up of itself; `launcher`: who starts programs nevertheless;
 //! - `sys`: the only `unsafe`.
 
 pub mod ceiling;
@@ -20,10 +21,12 @@ pub mod config;
 mod dispatch;
 pub mod down;
 mod dsap;
+pub mod fence;
 mod gate;
 mod host;
 mod inbox;
 mod inventory;
+mod launcher;
 mod limits;
 mod listen;
 mod lock;

@@ -14,6 +14,7 @@ use wire::{Refusal, RefusalCode, Response};
 
 use crate::Bridge;
 use crate::complaints::Complaints;
+use crate::fence::calls;
 use crate::gate::{Door, Gate};
 use crate::limits::{CONNECTIONS_WAITING_MAX, SESSION_STACK_BYTES};
 use crate::peer::{Peer, Spaces};
@@ -66,6 +67,10 @@ pub(crate) fn spawn(listener: UnixListener, door: Door, gate: Gate, bridge: Arc<
         complaints: Arc::default(),
     };
     let accept = move || {
+        if let Err(error) = calls::irrevocably_fence_in() {
+            tracing::error!(%error, name, "nobody is answered here: system calls cannot be filtered");
+            return;
+        }
         for stream in listener.incoming() {
             match stream {
                 Ok(stream) => entrance.admit(stream),

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use bridge::chronicle::{self, Verdict};
 use bridge::config::{Cli, Command, Journal};
 use bridge::down;
+use bridge::fence::start;
 use bridge::serve::{self, StartError};
 use bridge::up::{self, UpError};
 use clap::Parser;
@@ -29,10 +30,16 @@ fn main() -> ExitCode {
     }
     let outcome = match Cli::parse().command {
         Command::Up(arguments) => {
+            if let Err(error) = start::irrevocably_begin_afresh() {
+                return refuse(&error);
+            }
             serve::begin_log(arguments.common.log_format);
             up::run(&arguments)
         }
         Command::Serve(arguments) => {
+            if let Err(error) = start::irrevocably_begin_afresh() {
+                return refuse(&error);
+            }
             serve::begin_log(arguments.common.log_format);
             serve::run(&arguments).map_err(UpError::Start)
         }
@@ -52,6 +59,12 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// What it was started with cannot be given up.
+fn refuse(error: &io::Error) -> ExitCode {
+    let _ = writeln!(io::stderr(), "socketd-bridge: cannot begin afresh: {error}");
+    ExitCode::FAILURE
 }
 
 fn read_journal(arguments: &Journal) -> ExitCode {

@@ -7,6 +7,7 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use caps::errors::CapsError;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
@@ -15,6 +16,7 @@ use tracing_subscriber::filter::LevelFilter;
 
 use crate::ceiling::{Ceiling, CeilingError, Powers};
 use crate::config::{Common, Doors, Layout, LogFormat, Retention, RuntimeName, Runtimes, Serve};
+use crate::fence::powers;
 use crate::gate::{Door, Gate};
 use crate::runtime::droidspaces::{self, DroidspacesOptions, DroidspacesRuntime};
 use crate::runtime::native::{NativeOptions, NativeRuntime};
@@ -23,7 +25,7 @@ use crate::shim::cgroup;
 use crate::supervise::{BeginError, Supervisor};
 use crate::sys::memory;
 use crate::systemd::Systemd;
-use crate::{Bridge, dsap, host, listen};
+use crate::{Bridge, dsap, host, launcher, listen};
 
 /// This very program, also after it was replaced on disk by an upgrade.
 const SELF: &str = "/proc/self/exe";
@@ -41,6 +43,10 @@ pub enum StartError {
     Runtime(RuntimeError),
     /// Journal, runtimes or threads.
     Begin(BeginError),
+    /// Powers that are not used could not be given up.
+    Powers(CapsError),
+    /// There is no thread to start programs.
+    Launcher(io::Error),
     /// Signals.
     Signals(Errno),
 }
@@ -53,6 +59,8 @@ impl fmt::Display for StartError {
             Self::File(path, error) => write!(f, "{}: {error}", path.display()),
             Self::Runtime(error) => write!(f, "cannot open the runtime: {error}"),
             Self::Begin(error) => error.fmt(f),
+            Self::Powers(error) => write!(f, "cannot give up powers: {error}"),
+            Self::Launcher(error) => write!(f, "cannot start the thread that starts programs: {error}"),
             Self::Signals(error) => write!(f, "cannot wait for signals: {error}"),
         }
     }
@@ -170,6 +178,10 @@ pub(crate) fn start(
     memory::share_one_arena();
     let host_id = host::id(&id_path).map_err(|error| StartError::File(id_path, error))?;
     let runtimes = runtimes(&common.runtimes, layout, &ceiling.powers, demo).map_err(StartError::Runtime)?;
+    // Nothing is mounted from here on, and there is no other thread yet.
+    powers::irrevocably_bound_children(&caps::all()).map_err(StartError::Powers)?;
+    powers::irrevocably_keep_own().map_err(StartError::Powers)?;
+    launcher::begin().map_err(StartError::Launcher)?;
     let supervisor = Supervisor::begin(
         &layout.journal(),
         host_id,

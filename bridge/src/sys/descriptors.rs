@@ -26,7 +26,7 @@ pub(crate) fn irrevocably_close_inherited() {
     let last = libc::c_long::from(libc::c_int::MAX);
     let no_flags: libc::c_long = 0;
     // SAFETY: takes three numbers and touches no memory. Nobody owns what it closes: this is private
-    // to the crate and called once, as the first act of the shim's `main`, before which neither Rust's
+    // to the crate and called once, as the first act of a `main`, before which neither Rust's
     // runtime nor the C library keeps a descriptor above 2.
     if unsafe { libc::syscall(libc::SYS_close_range, first, last, no_flags) } == 0 {
         return;

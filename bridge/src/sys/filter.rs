@@ -1,6 +1,7 @@
 //! System call filters.
 
 use std::io;
+use std::sync::OnceLock;
 
 use nix::libc;
 use seccompiler::BpfProgram;
@@ -36,10 +37,15 @@ pub fn irrevocably_filter(program: &BpfProgram) -> io::Result<()> {
     }
 }
 
-/// Whether the kernel knows filters at all. Asks with a null program: a kernel that has them
+/// Whether the kernel knows filters at all. Asks once, with a null program: a kernel that has them
 /// answers `EFAULT` (it tried to read it), one that has not `EINVAL`.
 #[must_use]
 pub fn is_known() -> bool {
+    static KNOWN: OnceLock<bool> = OnceLock::new();
+    *KNOWN.get_or_init(ask)
+}
+
+fn ask() -> bool {
     // SAFETY: a null program cannot be read, so nothing is installed and no memory is touched.
     let result = unsafe {
         libc::prctl(
@@ -49,4 +55,22 @@ pub fn is_known() -> bool {
         )
     };
     result == -1 && io::Error::last_os_error().raw_os_error() == Some(libc::EFAULT)
+}
+
+/// Whether a filter can end the whole process (4.14 and later).
+#[must_use]
+pub fn can_end_processes() -> bool {
+    let action = libc::SECCOMP_RET_KILL_PROCESS;
+    let no_flags: libc::c_long = 0;
+    // SAFETY: SECCOMP_GET_ACTION_AVAIL reads one 32-bit word at the address given, which is that of
+    // `action`, and changes nothing.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_seccomp,
+            libc::c_long::from(libc::SECCOMP_GET_ACTION_AVAIL),
+            no_flags,
+            std::ptr::from_ref(&action),
+        )
+    };
+    result == 0
 }

@@ -6,6 +6,7 @@
 #![allow(unsafe_code, reason = "this folder is where it is allowed, and nowhere else")]
 
 pub mod descriptors;
+pub(crate) mod environment;
 pub mod filter;
 pub mod interface;
 pub mod memory;

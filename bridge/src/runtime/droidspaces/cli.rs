@@ -14,6 +14,7 @@ use std::time::Duration;
 use nix::libc;
 
 use super::limits::{OUTPUT_BYTES_MAX, WORDS_BYTES_MAX};
+use crate::launcher;
 use crate::sys::pidfd;
 
 /// Where the command's own children find their programs, on Android and elsewhere.
@@ -64,7 +65,8 @@ impl Cli {
         let program = open(&self.path)?;
         // Not a pipe: what it leaves running would hold its end open.
         let output = self.scratch()?;
-        let child = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()))
+        let mut command = Command::new(format!("/proc/self/fd/{}", program.as_raw_fd()));
+        command
             .arg0(&self.path)
             .args(arguments)
             .env_clear()
@@ -74,8 +76,8 @@ impl Cli {
             .process_group(0)
             .stdin(Stdio::null())
             .stdout(output.try_clone()?)
-            .stderr(output.try_clone()?)
-            .spawn()?;
+            .stderr(output.try_clone()?);
+        let child = launcher::spawn(command)?;
         let ticks = pidfd::start_ticks(child.id()).unwrap_or(0);
         Ok(Running { child, output, ticks })
     }

@@ -12,6 +12,7 @@ use wire::Time;
 use wire::container::Exit;
 use wire::record::Value;
 
+use crate::launcher;
 use crate::relay::limits::TASK_BYTES_MAX;
 use crate::relay::task::{Task, Word, Work};
 use crate::runtime::RuntimeError;
@@ -63,15 +64,15 @@ impl Served {
             setsockopt(&bridge, sockopt::ReceiveTimeout, &wait)
                 .map_err(RuntimeError::system("talk to the relay"))?;
         }
-        let child = Command::new(descriptor_path(program))
+        let mut command = Command::new(descriptor_path(program));
+        command
             .arg0("socketd-bridge")
             .arg("relay")
             .env_clear()
             .stdin(theirs)
             .stdout(Stdio::null())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(RuntimeError::system("start the relay"))?;
+            .stderr(Stdio::null());
+        let child = launcher::spawn(command).map_err(RuntimeError::system("start the relay"))?;
         let server = match task.work {
             Work::Become => Server::Command,
             _ => Server::Daemon,

@@ -16,6 +16,7 @@ use wire::ContainerId;
 
 use super::super::RuntimeError;
 use super::program::Program;
+use crate::launcher;
 use crate::lock::hold;
 use crate::pack::task::{Task, Verdict, Word};
 use crate::shim::record;
@@ -151,15 +152,15 @@ fn spawn(program: &Program, task: &Task, tar: Stdio) -> Result<(OwnedFd, Child),
     )
     .map_err(RuntimeError::system("talk to the packer"))?;
     record::send_message(&ours, task).map_err(RuntimeError::system("talk to the packer"))?;
-    let child = Command::new(program.path())
+    let mut command = Command::new(program.path());
+    command
         .arg0("socketd-bridge")
         .arg("pack")
         .env_clear()
         .stdin(tar)
         .stdout(Stdio::from(theirs))
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(RuntimeError::system("start the packer"))?;
+        .stderr(Stdio::null());
+    let child = launcher::spawn(command).map_err(RuntimeError::system("start the packer"))?;
     Ok((ours, child))
 }
 

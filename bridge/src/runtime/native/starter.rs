@@ -12,6 +12,7 @@ use nix::sys::time::TimeVal;
 
 use super::super::RuntimeError;
 use super::program::Program;
+use crate::launcher;
 use crate::shim::record::{self, Order, Report, Run};
 
 /// Longest wait for a shim's answer: less than the front waits for a start. Stops what is mounted from a
@@ -38,16 +39,16 @@ pub(super) fn start(
     setsockopt(&ours, sockopt::ReceiveTimeout, &wait).map_err(RuntimeError::system("talk to the shim"))?;
     // The runtime library starts it without copying this process, threads or no threads. Arguments
     // alone: nothing of the bridge's environment or streams goes along.
-    let mut child = Command::new(program.path())
+    let mut command = Command::new(program.path());
+    command
         .arg0("socketd-bridge")
         .arg("shim")
         .arg(directory)
         .env_clear()
         .stdin(Stdio::from(theirs))
         .stdout(Stdio::null())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(failed("start the shim"))?;
+        .stderr(Stdio::null());
+    let mut child = launcher::spawn(command).map_err(failed("start the shim"))?;
     let answer = match record::receive_message::<Report>(&ours) {
         Ok(Some(report)) => match report.failure {
             None => return Ok((Run::from(report), child)),

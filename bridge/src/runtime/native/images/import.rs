@@ -15,6 +15,7 @@ use wire::reader::Unknown;
 use wire::record::Value;
 
 use super::ROOTFS;
+use crate::launcher;
 use crate::runtime::RuntimeError;
 use crate::tree;
 use crate::unpack::report::{REPORT_BYTES_MAX, Report, SENTENCE_CHARS_MAX, Verdict};
@@ -95,15 +96,15 @@ impl Drop for Unpacker {
 /// # Errors
 /// [`RuntimeError::InvalidArchive`] with the unpacker's sentence, or what the system said.
 pub(super) fn unpack(program: &Path, rootfs: &PathBuf, tar: OwnedFd) -> Result<Report, RuntimeError> {
-    let child = Command::new(program)
+    let mut command = Command::new(program);
+    command
         .arg("unpack")
         .env_clear()
         .current_dir(rootfs)
         .stdin(Stdio::from(tar))
         .stdout(Stdio::piped())
-        .stderr(Stdio::null())
-        .spawn()
-        .map_err(RuntimeError::system("start the unpacker"))?;
+        .stderr(Stdio::null());
+    let child = launcher::spawn(command).map_err(RuntimeError::system("start the unpacker"))?;
     let mut unpacker = Unpacker(child);
     let mut bytes = Vec::new();
     if let Some(stdout) = unpacker.0.stdout.take() {
