@@ -2,10 +2,12 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::PathBuf;
-use std::process::{Child, ChildStdout, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, ExitStatus, Stdio};
 use std::sync::Arc;
 
+use nix::libc;
 use nix::sys::signal::{SigSet, Signal};
 use wire::request::Create;
 use wire::spec::{Process, Spec};
@@ -28,8 +30,8 @@ pub enum UpError {
     Start(StartError),
     /// `socketd` is not where it should be, or cannot be started.
     Front(PathBuf, io::Error),
-    /// `socketd` ended on its own; its log says why.
-    FrontEnded,
+    /// `socketd` ended on its own; its log says why, unless it was stopped by a signal.
+    FrontEnded(Option<ExitStatus>),
     /// The demo container.
     Demo(Refusal),
 }
@@ -39,7 +41,14 @@ impl fmt::Display for UpError {
         match self {
             Self::Start(error) => error.fmt(f),
             Self::Front(path, error) => write!(f, "cannot start {}: {error}", path.display()),
-            Self::FrontEnded => f.write_str("socketd ended"),
+            Self::FrontEnded(status) => match status.and_then(|status| status.signal()) {
+                None => f.write_str("socketd ended"),
+                Some(libc::SIGSYS) => f.write_str(
+                    "socketd ended: the kernel stopped it at a system call that serving does not take; the \
+                     kernel's log has its number (dmesg: type=1326, syscall=)",
+                ),
+                Some(signal) => write!(f, "socketd ended: killed by signal {signal}"),
+            },
             Self::Demo(refusal) => write!(f, "cannot run the demo container: {refusal}"),
         }
     }
@@ -83,7 +92,7 @@ pub fn run(arguments: &Up) -> Result<(), UpError> {
             let status = format!("Serving on {}", addresses.join(", "));
             serve::tell_ready(&systemd, &bridge, &status)?;
         }
-        None => return Err(UpError::FrontEnded),
+        None => return Err(UpError::FrontEnded(front.child.wait().ok())),
     }
     let ended = wait(&signals, &mut front, &systemd);
     serve::close(&layout);
@@ -97,8 +106,8 @@ fn wait(signals: &SigSet, front: &mut Front, systemd: &Systemd) -> Result<(), Up
         match signals.wait().map_err(StartError::Signals)? {
             // A container's shim, or socketd.
             Signal::SIGCHLD => {
-                if front.has_ended() {
-                    return Err(UpError::FrontEnded);
+                if let Some(status) = front.ended() {
+                    return Err(UpError::FrontEnded(status));
                 }
             }
             signal => {
@@ -184,8 +193,13 @@ impl Front {
         }
     }
 
-    fn has_ended(&mut self) -> bool {
-        !matches!(self.child.try_wait(), Ok(None))
+    /// How it ended, where that is known; none while it runs.
+    fn ended(&mut self) -> Option<Option<ExitStatus>> {
+        match self.child.try_wait() {
+            Ok(None) => None,
+            Ok(status) => Some(status),
+            Err(_) => Some(None),
+        }
     }
 
     /// Tells it to end, and waits for it.

@@ -198,7 +198,7 @@ const PR_SET_VMA: u64 = 0x5356_4d41;
 ///
 /// # Errors
 /// What the compiler of filters or the kernel said: nothing may be read from a peer then.
-pub(crate) fn irrevocably_fence_in() -> io::Result<()> {
+pub fn irrevocably_fence_in() -> io::Result<()> {
     static TOLD: Once = Once::new();
     let Ok(machine) = TargetArch::try_from(std::env::consts::ARCH) else {
         TOLD.call_once(lacking);

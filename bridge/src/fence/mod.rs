@@ -6,6 +6,6 @@
 //! inherited by children is left as it was found, or is put on threads that have none. Programs are
 //! started by one thread that has no fence, the `launcher`.
 
-pub(crate) mod calls;
+pub mod calls;
 pub mod powers;
 pub mod start;

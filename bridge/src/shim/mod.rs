@@ -77,6 +77,9 @@ fn detach() -> std::io::Result<OwnedFd> {
     chdir("/")?;
     // Executed by descriptor, it would be called by that number.
     nix::sys::prctl::set_name(c"socketd-shim")?;
+    // It holds what its container writes; nobody looks into it, and a crash leaves no copy. The command is
+    // executed, which makes a process of its own of it in this as well.
+    nix::sys::prctl::set_dumpable(false)?;
     nix::sys::stat::umask(nix::sys::stat::Mode::from_bits_truncate(0o022));
     Ok(control)
 }

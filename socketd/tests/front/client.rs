@@ -109,6 +109,12 @@ pub(crate) fn frames(mut bytes: &[u8]) -> Vec<(u8, Vec<u8>)> {
     frames
 }
 
+/// Both ends of every connection are in this process: it takes all descriptors that it may have.
+fn raise_descriptors() {
+    let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
+    setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+}
+
 /// The front on a socket of its own.
 pub(crate) struct Served {
     pub(crate) place: Place,
@@ -120,8 +126,7 @@ impl Served {
     /// On a unix socket beside the stand-in's.
     pub(crate) async fn new(stand_in: &StandIn) -> Self {
         // Both ends of every connection are in this process.
-        let (_, most) = getrlimit(Resource::RLIMIT_NOFILE).unwrap();
-        setrlimit(Resource::RLIMIT_NOFILE, most, most).unwrap();
+        raise_descriptors();
         let path = stand_in.dir().join("docker.sock");
         Self::at(path, Arc::new(Link::new(stand_in.dir()))).await
     }
@@ -142,7 +147,7 @@ impl Served {
 
     /// On a free port of the loopback address, with these limits as on the command line.
     pub(crate) async fn tcp_limited(stand_in: &StandIn, limits: &[&str]) -> Self {
-        socketd::serve::raise_descriptors();
+        raise_descriptors();
         let anywhere = Planned::Tcp(SocketAddr::from(([127, 0, 0, 1], 0)));
         let listener = Listener::bind(&anywhere, None).await.unwrap();
         let link = Arc::new(Link::new(stand_in.dir()));
@@ -151,7 +156,7 @@ impl Served {
 
     /// On a unix socket beside the stand-in's, with these limits as on the command line.
     pub(crate) async fn unix_limited(stand_in: &StandIn, limits: &[&str]) -> Self {
-        socketd::serve::raise_descriptors();
+        raise_descriptors();
         let path = stand_in.dir().join("docker.sock");
         let listener = Listener::bind(&Planned::Unix(path), None).await.unwrap();
         let link = Arc::new(Link::new(stand_in.dir()));
