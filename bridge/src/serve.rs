@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use caps::errors::CapsError;
+use caps::CapsHashSet;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
@@ -179,7 +180,7 @@ pub(crate) fn start(
     let host_id = host::id(&id_path).map_err(|error| StartError::File(id_path, error))?;
     let runtimes = runtimes(&common.runtimes, layout, &ceiling.powers, demo).map_err(StartError::Runtime)?;
     // Nothing is mounted from here on, and there is no other thread yet.
-    powers::irrevocably_bound_children(&caps::all()).map_err(StartError::Powers)?;
+    powers::irrevocably_bound_children(&may_be_given(common, &ceiling)).map_err(StartError::Powers)?;
     powers::irrevocably_keep_own().map_err(StartError::Powers)?;
     launcher::begin().map_err(StartError::Launcher)?;
     let supervisor = Supervisor::begin(
@@ -200,6 +201,15 @@ pub(crate) fn start(
         front_uid: common.front_uid,
     };
     Ok((Arc::new(Bridge { supervisor, facts }), gate))
+}
+
+/// What whoever we start may ever be given. A runtime whose containers another program makes gives what it likes.
+fn may_be_given(common: &Common, ceiling: &Ceiling) -> CapsHashSet {
+    if common.runtimes.names.iter().all(|name| *name == RuntimeName::Native) {
+        ceiling.powers.may_be_given()
+    } else {
+        caps::all()
+    }
 }
 
 /// Opens the runtimes that are asked for, in their order.

@@ -231,6 +231,21 @@ impl Powers {
         }
     }
 
+    /// Every capability that a container may be given: the default ones, and what may be added.
+    #[must_use]
+    pub fn may_be_given(&self) -> CapsHashSet {
+        let Some(allowed) = &self.capabilities else {
+            return caps::all();
+        };
+        let is_allowed = |capability: &Capability| {
+            let name = bare_name(*capability);
+            allowed.iter().any(|word| *word == name || word == EVERY_CAPABILITY)
+        };
+        let mut given: CapsHashSet = caps::all().into_iter().filter(is_allowed).collect();
+        given.extend(capabilities::DEFAULT);
+        given
+    }
+
     /// Which paths of the host a container may have that is made so.
     #[must_use]
     pub fn sources_of(&self, spec: &Spec) -> Sources {
