@@ -28,6 +28,7 @@ pub(super) async fn serve(stream: TcpStream, acceptor: TlsAcceptor, mut inside: 
     };
     match shaken {
         Ok(Ok(stream)) => {
+            inside.head.forget();
             let (_, session) = stream.get_ref();
             if let Some(shown) = session.peer_certificates().and_then(<[_]>::first) {
                 inside.recognition.shown(client::read(shown));

@@ -47,6 +47,11 @@ impl Head {
         self.state.load(Ordering::Relaxed) == BEGUN
     }
 
+    /// What came so far was no HTTP, but what comes before it.
+    pub(crate) fn forget(&self) {
+        self.pass(BEGUN, SILENT);
+    }
+
     /// A head is whole.
     pub(crate) fn answer(&self) {
         self.state.store(ANSWERING, Ordering::Relaxed);

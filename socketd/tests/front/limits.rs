@@ -3,13 +3,18 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use nix::unistd::getegid;
+use socketd::config::Place;
+use socketd::front::Planned;
 use socketd::limits::{
     CONNECTIONS_MAX, CONNECTIONS_PER_ADDRESS_MAX, HEAD_LINES_MAX, HEAD_TIME_MAX, IDLE_MAX,
 };
+use socketd::policy::browser::Allowed;
 use tokio::net::{TcpSocket, TcpStream};
 
 use crate::attach::attach;
 use crate::client::{Raw, Served};
+use crate::keys::{Caller, Files, set};
 use crate::logs::with_log;
 use crate::stand_in::{SOON, StandIn};
 
@@ -107,6 +112,26 @@ async fn a_later_head_has_its_time_too_and_a_body_has_not() {
     raw.write(" HTTP/1.1\r\n").await;
     assert!(comes_within(&mut raw, time).await, "half a head does not stay");
     assert_eq!(raw.end().await, "");
+}
+
+#[tokio::test]
+async fn a_handshake_is_no_head_and_half_a_head_under_tls_is_one() {
+    let stand_in = StandIn::running();
+    let set = set();
+    let files = Files::of(&set);
+    let place = Place::Tls(SocketAddr::from(([127, 0, 0, 1], 0)), files.verify());
+    let planned = Planned::of(&place, getegid()).unwrap();
+    let served = Served::planned(&planned, &stand_in, Allowed::default()).await;
+    let tcp = TcpStream::connect(served.address()).await.unwrap();
+    let mut raw = Raw::over(Caller::of(&set).call(tcp).await.unwrap());
+    // The front has the client's last word of the handshake before it can answer.
+    ping(&mut raw).await;
+    let tcp = TcpStream::connect(served.address()).await.unwrap();
+    let mut silent = Raw::over(Caller::of(&set).call(tcp).await.unwrap());
+    assert!(!comes_within(&mut silent, HEAD_TIME_MAX * 2).await);
+    ping(&mut silent).await;
+    raw.write("GET /_ping").await;
+    assert!(comes_within(&mut raw, HEAD_TIME_MAX * 2).await);
 }
 
 #[tokio::test]
