@@ -22,3 +22,4 @@ mod old_kernels;
 mod process;
 mod scene;
 mod tune;
+mod walls;
