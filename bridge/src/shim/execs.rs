@@ -10,6 +10,7 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sched::CloneFlags;
 use nix::sys::signal::{Signal, kill};
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socketpair};
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
 use nix::unistd::{Pid, pipe2, read};
 use wire::Time;
 use wire::container::Exit;
@@ -127,7 +128,7 @@ impl Execs {
         };
         match part {
             Part::Channel => {
-                exec.hear();
+                exec.hear(&self.unclaimed);
                 exec.claim(&mut self.unclaimed);
             }
             Part::Peer => exec.lose_peer(),
@@ -171,12 +172,18 @@ impl Execs {
                 let _ = nix::sys::wait::waitpid(helper, None);
             }
             while exec.channel.as_ref().is_some_and(is_ready) {
-                exec.hear();
+                exec.hear(&self.unclaimed);
                 exec.claim(&mut self.unclaimed);
             }
         }
         self.list.clear();
     }
+}
+
+/// Whether this is a child of this process that was not reaped yet.
+fn is_child(pid: Pid) -> bool {
+    let look = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    waitid(Id::Pid(pid), look) != Err(Errno::ECHILD)
 }
 
 fn is_ready(fd: &OwnedFd) -> bool {
@@ -262,7 +269,11 @@ impl Exec {
     }
 
     /// Reads one message of the process. The end of the channel decides what it has become.
-    fn hear(&mut self) {
+    ///
+    /// The one that leads in speaks first, and is out of the container's reach. What it led in has the same
+    /// channel, and a container that may trace could speak through that: so a first word stands, and a
+    /// number is that of a child of ours or is none.
+    fn hear(&mut self, unclaimed: &[Ended]) {
         let Some(channel) = &self.channel else {
             return;
         };
@@ -276,12 +287,19 @@ impl Exec {
         }
         let bytes = bytes.get(..length).unwrap_or_default();
         if let (TERMINAL_FOLLOWS, Some(master)) = (bytes, received.pop()) {
-            self.ends.terminal = Some(master);
+            self.ends.terminal.get_or_insert(master);
             return;
         }
         let word = Word::decode(bytes, Unknown::Refuse).unwrap_or_default();
-        if let Some(pid) = i32::try_from(word.pid).ok().filter(|&pid| pid > 0) {
-            self.pid = Some(Pid::from_raw(pid));
+        let pid = i32::try_from(word.pid)
+            .ok()
+            .filter(|&pid| pid > 0)
+            .map(Pid::from_raw);
+        let ours = |pid: &Pid| is_child(*pid) || unclaimed.iter().any(|ended| ended.pid == *pid);
+        if self.pid.is_none()
+            && let Some(pid) = pid.filter(ours)
+        {
+            self.pid = Some(pid);
             self.started_ticks = pidfd::start_ticks(word.pid).unwrap_or_default();
         }
         self.failure = self.failure.take().or(word.failure);
@@ -394,3 +412,6 @@ impl Exec {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
