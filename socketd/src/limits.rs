@@ -68,6 +68,9 @@ pub const CONNECTION_BUFFER_BYTES_MAX: usize = 64 * 1024;
 /// Longest JSON body, in bytes. Nothing larger than the protocol's own request could be passed on.
 pub const JSON_BODY_BYTES_MAX: usize = 512 * 1024;
 
+/// Longest sentence of the HTTP framework that is passed on, in bytes. It may hold part of what was asked.
+pub const FRAMEWORK_SENTENCE_BYTES_MAX: usize = 4096;
+
 /// How long a JSON body may take to arrive. Stops a client that promises a body and never sends it.
 pub const JSON_BODY_TIME_MAX: Duration = Duration::from_secs(30);
 

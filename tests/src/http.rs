@@ -3,7 +3,7 @@
 
 use std::fmt;
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::net::TcpStream;
+use std::net::{Shutdown, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -195,6 +195,37 @@ impl Connection {
     /// The system's.
     pub fn send_raw(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.reader.get_mut().write_all(bytes)
+    }
+
+    /// From now on, the other side may be silent for so long.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn patience(&self, limit: Duration) -> io::Result<()> {
+        match self.reader.get_ref() {
+            Stream::Unix(stream) => stream.set_read_timeout(Some(limit)),
+            Stream::Tcp(stream) => stream.set_read_timeout(Some(limit)),
+        }
+    }
+
+    /// Says that nothing more will be sent.
+    pub fn finish(&self) {
+        // A connection that is closed already needs no such word.
+        let _ = match self.reader.get_ref() {
+            Stream::Unix(stream) => stream.shutdown(Shutdown::Write),
+            Stream::Tcp(stream) => stream.shutdown(Shutdown::Write),
+        };
+    }
+
+    /// Another way to send on it, for a thread of its own.
+    ///
+    /// # Errors
+    /// The system's.
+    pub fn sender(&self) -> io::Result<impl Write + Send + use<>> {
+        Ok(match self.reader.get_ref() {
+            Stream::Unix(stream) => Stream::Unix(stream.try_clone()?),
+            Stream::Tcp(stream) => Stream::Tcp(stream.try_clone()?),
+        })
     }
 
     /// Reads what comes after an answer that changed the protocol; 0 at the end.

@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use axum::body::Body;
-use axum::http::StatusCode;
+use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
+use axum::http::{HeaderValue, StatusCode};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -71,13 +72,20 @@ where
             Some(foreign) => Err(refusal(foreign)),
             None => recognition.caller(request.headers()),
         };
+        let chunked = request.headers().contains_key(TRANSFER_ENCODING);
         async move {
-            let response = match caller {
+            let mut response = match caller {
                 Ok(caller) => entry.answer(&caller, request.map(Body::new)).await,
                 Err(error) => entry.refuse(error),
             };
             if response.status() == StatusCode::SWITCHING_PROTOCOLS {
                 head.take_over();
+            } else if chunked {
+                // Whoever stands before us may have taken the body's end for another place, by a length that
+                // the library has dropped: then what follows is no request of theirs.
+                response
+                    .headers_mut()
+                    .insert(CONNECTION, HeaderValue::from_static("close"));
             }
             Ok::<_, Infallible>(response.map(|body| Answer::new(body, head)))
         }

@@ -2,7 +2,7 @@
 
 use std::time::SystemTime;
 
-use axum::body::Body;
+use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -11,6 +11,7 @@ use serde::Serialize;
 use wire::Time;
 
 use crate::docker::error::{Act, ApiError, from_refusal};
+use crate::limits::FRAMEWORK_SENTENCE_BYTES_MAX;
 use crate::link::LinkError;
 
 /// What a handler gives.
@@ -57,6 +58,19 @@ impl IntoResponse for ApiError {
             Err(_) => status.into_response(),
         }
     }
+}
+
+/// What the framework refused by itself, in plain text, as the error that clients read: a handshake that is
+/// none, a path that is no text. Everything else is as it was.
+pub(super) async fn shaped(response: Response) -> Result<Response, ApiError> {
+    let status = response.status();
+    let kind = response.headers().get(CONTENT_TYPE).map(HeaderValue::as_bytes);
+    if !status.is_client_error() || !kind.is_some_and(|kind| kind.starts_with(b"text/plain")) {
+        return Ok(response);
+    }
+    let said = to_bytes(response.into_body(), FRAMEWORK_SENTENCE_BYTES_MAX).await;
+    let said = said.unwrap_or_default();
+    Err(ApiError::new(status.as_u16(), String::from_utf8_lossy(&said)))
 }
 
 /// What a client is told when the bridge did not do what was asked. The log hears of everything

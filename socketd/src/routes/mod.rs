@@ -201,7 +201,7 @@ impl Entry {
         }
         request.extensions_mut().insert(Arc::clone(caller));
         match self.router.clone().oneshot(request).await {
-            Ok(response) => Ok(response),
+            Ok(response) => answer::shaped(response).await,
             Err(never) => match never {},
         }
     }

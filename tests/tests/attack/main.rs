@@ -5,5 +5,6 @@
 
 mod front;
 mod honest;
+mod http;
 mod strangers;
 mod vitals;
