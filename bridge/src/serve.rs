@@ -7,8 +7,8 @@ use std::os::unix::fs::{DirBuilderExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use caps::errors::CapsError;
 use caps::CapsHashSet;
+use caps::errors::CapsError;
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::stat::{Mode, umask};
@@ -205,7 +205,12 @@ pub(crate) fn start(
 
 /// What whoever we start may ever be given. A runtime whose containers another program makes gives what it likes.
 fn may_be_given(common: &Common, ceiling: &Ceiling) -> CapsHashSet {
-    if common.runtimes.names.iter().all(|name| *name == RuntimeName::Native) {
+    if common
+        .runtimes
+        .names
+        .iter()
+        .all(|name| *name == RuntimeName::Native)
+    {
         ceiling.powers.may_be_given()
     } else {
         caps::all()

@@ -3,6 +3,15 @@
 //! Without a harness, because most acts end the process, which is what is looked for. Called with an act it
 //! carries that out; otherwise it calls itself with each.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a test fails by panicking, and this one tells of itself"
+)]
+
 use std::ffi::OsStr;
 use std::fs::{self, File};
 use std::io::{self, Read, Write};

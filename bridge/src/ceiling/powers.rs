@@ -239,7 +239,9 @@ impl Powers {
         };
         let is_allowed = |capability: &Capability| {
             let name = bare_name(*capability);
-            allowed.iter().any(|word| *word == name || word == EVERY_CAPABILITY)
+            allowed
+                .iter()
+                .any(|word| *word == name || word == EVERY_CAPABILITY)
         };
         let mut given: CapsHashSet = caps::all().into_iter().filter(is_allowed).collect();
         given.extend(capabilities::DEFAULT);
@@ -288,4 +290,25 @@ fn judge_options(options: &[String]) -> Result<(), Denied> {
         }
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_may_be_given_bounds_whoever_is_started() {
+        let given = |allowed: &[&str]| {
+            let powers = Powers {
+                capabilities: Some(allowed.iter().map(|name| (*name).to_owned()).collect()),
+                ..Powers::default()
+            };
+            powers.may_be_given()
+        };
+        assert_eq!(Powers::default().may_be_given(), caps::all());
+        assert_eq!(given(&[EVERY_CAPABILITY]), caps::all());
+        assert_eq!(given(&[]).len(), 14);
+        let one = given(&["NET_ADMIN"]);
+        assert!(one.contains(&Capability::CAP_NET_ADMIN) && !one.contains(&Capability::CAP_SYS_MODULE));
+    }
 }

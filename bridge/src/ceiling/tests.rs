@@ -96,18 +96,6 @@ fn privileged_containers() {
 }
 
 #[test]
-fn what_may_be_given_bounds_whoever_is_started() {
-    use caps::Capability;
-    let given = |text: &str| text::parse(text).unwrap().powers.may_be_given();
-    assert_eq!(given(""), caps::all());
-    assert_eq!(given("capabilities = [\"ALL\"]"), caps::all());
-    let none = given("capabilities = []");
-    assert_eq!(none.len(), 14, "{none:?}");
-    let one = given("capabilities = [\"NET_ADMIN\"]");
-    assert!(one.contains(&Capability::CAP_NET_ADMIN) && !one.contains(&Capability::CAP_SYS_MODULE));
-}
-
-#[test]
 fn further_processes() {
     let judged = |text: &str, privileged| {
         let exec = ExecSpec {

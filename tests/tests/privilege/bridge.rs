@@ -44,8 +44,8 @@ fn the_bridge_has_the_powers_that_it_uses() {
         let status = thread.status();
         let name = &status["Name"];
         for (set, expected) in [
-            ("CapEff", &kept),
-            ("CapPrm", &kept),
+            ("CapEff", kept.as_str()),
+            ("CapPrm", kept.as_str()),
             ("CapInh", "0000000000000000"),
             ("CapAmb", "0000000000000000"),
             ("CapBnd", bounding),

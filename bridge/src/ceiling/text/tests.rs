@@ -139,8 +139,8 @@ fn what_is_wrong_is_said_with_its_line() {
         "line 1: capabilities: \"\" is no capability",
     );
     check(
-        "runtimes = [\"Native\"]",
-        "line 1: runtimes: \"Native\" is no runtime",
+        "runtimes = [\"Other\"]",
+        "line 1: runtimes: \"Other\" is no runtime",
     );
     check(
         "sysctls = [\"net..ip\"]",
