@@ -67,6 +67,9 @@ impl From<SandboxError> for ServeError {
 /// # Errors
 /// See [`ServeError`].
 pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
+    if let Err(error) = sandbox::close_inherited() {
+        tracing::warn!(%error, "descriptors that were left open for this process stay open");
+    }
     let systemd = Systemd::from_environment();
     let metrics = Metrics::new();
     let setup = Setup::read(arguments).map_err(ServeError::Setup)?;

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs;
 use std::io;
 
 use nix::errno::Errno;
@@ -10,7 +9,7 @@ use nix::libc;
 use nix::sys::prctl;
 use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::{SigSet, Signal};
-use nix::unistd::{chdir, close};
+use nix::unistd::chdir;
 use seccompiler::{
     BackendError, BpfProgram, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
     SeccompRule, TargetArch,
@@ -69,7 +68,7 @@ const CALLS_ON_FRONT: &[libc::c_long] = &[libc::SYS_recvfrom, libc::SYS_sendmsg]
 /// # Errors
 /// The step that failed; the process must then end.
 pub(super) fn irrevocably_confine() -> Result<bool, ConfineError> {
-    close_inherited().map_err(ConfineError::Descriptors)?;
+    sandbox::close_inherited().map_err(ConfineError::Descriptors)?;
     let call = |name| move |errno| ConfineError::Call(name, errno);
     prctl::set_name(c"socketd-dialer").map_err(call("PR_SET_NAME"))?;
     chdir("/").map_err(call("chdir"))?;
@@ -85,26 +84,6 @@ pub(super) fn irrevocably_confine() -> Result<bool, ConfineError> {
         Err(_) => Ok(false),
         Ok(program) => calls::install(&program.map_err(ConfineError::Program)?).map_err(ConfineError::Filter),
     }
-}
-
-/// Whoever started socketd may have left descriptors open, and not only for socketd.
-fn close_inherited() -> io::Result<()> {
-    let mut inherited = Vec::new();
-    for entry in fs::read_dir("/proc/self/fd")? {
-        let number = entry?
-            .file_name()
-            .to_str()
-            .and_then(|name| name.parse::<i32>().ok());
-        inherited.extend(number.filter(|number| *number > libc::STDERR_FILENO));
-    }
-    for number in inherited {
-        match close(number) {
-            // The directory itself, closed by now.
-            Ok(()) | Err(Errno::EBADF) => {}
-            Err(errno) => return Err(errno.into()),
-        }
-    }
-    Ok(())
 }
 
 #[allow(

@@ -13,6 +13,7 @@
 //! stand without it. One that it has and refuses ends the start.
 
 pub(crate) mod calls;
+mod descriptors;
 mod files;
 mod identity;
 mod network;
@@ -28,6 +29,7 @@ use landlock::RulesetError;
 use nix::errno::Errno;
 use seccompiler::BackendError;
 
+pub use self::descriptors::close_inherited;
 pub use self::files::Openings;
 pub use self::identity::{Identity, IdentityError, find_group, prepare_directory};
 pub use self::network::{INET, irrevocably_leave_network, sockets_need_a_group};

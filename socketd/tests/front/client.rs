@@ -125,7 +125,6 @@ pub(crate) struct Served {
 impl Served {
     /// On a unix socket beside the stand-in's.
     pub(crate) async fn new(stand_in: &StandIn) -> Self {
-        // Both ends of every connection are in this process.
         raise_descriptors();
         let path = stand_in.dir().join("docker.sock");
         Self::at(path, Arc::new(Link::new(stand_in.dir()))).await

@@ -48,7 +48,7 @@ fn the_bridge_has_the_powers_that_it_uses() {
             ("CapPrm", kept.as_str()),
             ("CapInh", "0000000000000000"),
             ("CapAmb", "0000000000000000"),
-            ("CapBnd", bounding),
+            ("CapBnd", bounding.as_str()),
         ] {
             assert_eq!(status[set], expected, "{set} of {name}");
         }
@@ -112,7 +112,7 @@ fn the_bridge_s_sockets_are_for_socketd_alone() {
 fn a_socketd_that_the_filter_ended_is_told_as_such() {
     let dir = pair::new_dir();
     let arguments = ["up", "--state-dir", dir.to_str().unwrap(), "--listen"];
-    let url = format!("unix://{}", dir.join("docker.sock").display());
+    let url = format!("unix://{}", dir.join("own/docker.sock").display());
     let arguments = [&arguments[..], &[url.as_str()]].concat();
     let mut bridge = Daemon::spawn("up", &binaries().bridge, &arguments);
     while bridge.line(LIMIT).is_some_and(|line| !line.contains("docker -H")) {}
