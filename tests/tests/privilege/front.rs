@@ -4,9 +4,9 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use harness::binaries::binaries;
+use harness::binaries::{binaries, old_kernel};
 use harness::daemon::Daemon;
-use harness::{Address, Docker, Pair};
+use harness::{Address, Docker, Pair, pair};
 
 use crate::process::Process;
 
@@ -114,6 +114,36 @@ fn socketd_has_no_network_where_nobody_comes_over_one() {
     );
     assert!(alone.end().success());
     assert!(!socket.exists(), "it takes its socket away");
+}
+
+/// As Linux 3.10 (calls up to 313): neither landlock nor `seccomp`.
+#[test]
+fn walls_that_a_kernel_lacks_are_named_and_the_others_stand() {
+    let dir = pair::new_dir();
+    let url = format!("unix://{}", dir.join("own/docker.sock").display());
+    let program = binaries().socketd.to_str().unwrap();
+    let arguments = [
+        "313",
+        program,
+        "serve",
+        "--with-parent",
+        "--bridge-dir",
+        "/nonexistent",
+    ];
+    let arguments = [&arguments[..], &["--listen", &url]].concat();
+    let mut old = Daemon::spawn("socketd", &old_kernel(), &arguments);
+    assert_eq!(old.line(LIMIT), Some(url));
+    assert_eq!(old.line(LIMIT).as_deref(), Some(""));
+    let docker = Docker::new(Address::Unix(dir.join("own/docker.sock")));
+    assert_eq!(docker.get("/_ping").status, 200);
+    let status = Process(old.pid()).status();
+    assert_eq!(status["CapEff"], "0000000000000000");
+    assert_eq!(status["NoNewPrivs"], "1");
+    assert!(old.end().success());
+    for wall in ["no landlock", "no system call filters"] {
+        assert_eq!(old.log().matches(wall).count(), 1, "{wall}: {}", old.log());
+    }
+    fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]
