@@ -124,7 +124,7 @@ mod tests {
         check(Some(i32::MAX), 0, Some(86_400));
         check(Some(-1), 0, None);
         check(Some(10), 15, None);
-        assert_eq!(stopping(-1), Duration::from_secs(45));
+        assert_eq!(stopping(-1), Duration::from_secs(15) + STOP_MARGIN);
         assert_eq!(stopping(0), STOP_MARGIN);
     }
 }
