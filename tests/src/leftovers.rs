@@ -29,6 +29,10 @@ pub fn remove(dir: &Path, ids: &[String]) -> Vec<String> {
         std::thread::park_timeout(Duration::from_millis(10));
         left = find(dir, ids);
     }
+    // Said all the same, but not there for the next one to find.
+    for group in own_groups(ids) {
+        let _ = fs::remove_dir(group);
+    }
     // Files below a mount belong to somebody else.
     if mounts_below(dir).is_empty()
         && let Err(error) = fs::remove_dir_all(dir)
@@ -41,11 +45,16 @@ pub fn remove(dir: &Path, ids: &[String]) -> Vec<String> {
 fn find(dir: &Path, ids: &[String]) -> Vec<String> {
     let mut left = mounts_below(dir);
     left.extend(processes(dir, ids));
-    let groups = hierarchies()
-        .into_iter()
-        .flat_map(|root| groups(&root, ids, GROUP_DEPTH_MAX));
+    let groups = own_groups(ids).into_iter();
     left.extend(groups.map(|group| format!("control group {}", group.display())));
     left
+}
+
+fn own_groups(ids: &[String]) -> Vec<PathBuf> {
+    let roots = hierarchies().into_iter();
+    roots
+        .flat_map(|root| groups(&root, ids, GROUP_DEPTH_MAX))
+        .collect()
 }
 
 /// Mounts below a directory.
