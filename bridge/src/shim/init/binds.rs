@@ -176,13 +176,49 @@ fn bind(source: &OwnedFd, inner: &str, target: &OwnedFd, flags: MsFlags) -> Resu
     }
     // They were found by their paths, and another container that has the same volume may have put something
     // else there in between.
-    let wanted = flags & GUARDING;
-    let guarded = |entry: &MountEntry| entry.flags.contains(wanted);
-    if mounts()?.iter().filter(is_new).all(guarded) {
+    if all_guarded(&mounts()?, &before, flags) {
         Ok(())
     } else {
         Err(Failure::invalid(format_args!(
             "cannot mount \"{inner}\": its place was exchanged meanwhile"
         )))
+    }
+}
+
+/// Whether every mount that was not there `before` keeps from a container what `flags` keep from it.
+fn all_guarded(now: &[MountEntry], before: &HashSet<u64>, flags: MsFlags) -> bool {
+    let mut new = now.iter().filter(|entry| !before.contains(&entry.id));
+    new.all(|entry| entry.flags.contains(flags & GUARDING))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_mount_without_its_flags_is_enough() {
+        let entry = |id, flags| MountEntry {
+            id,
+            mount_point: "/a".into(),
+            flags,
+            file_system: String::new(),
+            super_options: String::new(),
+        };
+        let (nodev, both) = (MsFlags::MS_NODEV, MsFlags::MS_NODEV | MsFlags::MS_RDONLY);
+        let check = |new: &[MsFlags], asked, expected| {
+            let mut now = vec![entry(1, MsFlags::empty())];
+            now.extend((2..).zip(new).map(|(id, flags)| entry(id, *flags)));
+            assert_eq!(
+                all_guarded(&now, &HashSet::from([1]), asked),
+                expected,
+                "{new:?} {asked:?}"
+            );
+        };
+        check(&[], both, true);
+        check(&[both], nodev, true);
+        check(&[both, both], both, true);
+        check(&[both, nodev], both, false);
+        check(&[MsFlags::empty()], nodev, false);
+        check(&[MsFlags::empty()], MsFlags::MS_RELATIME, true);
     }
 }
