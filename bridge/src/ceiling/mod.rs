@@ -163,5 +163,17 @@ impl Ceiling {
     }
 }
 
+/// For the fuzzer: any text is a ceiling or none, and one that says no means it.
+#[cfg(fuzzing)]
+pub fn fuzz(text: &str) {
+    let Ok(ceiling) = text::parse(text) else { return };
+    let _ = ceiling.gaps();
+    let mut everything = Spec::default();
+    everything.security.privileged = true;
+    if ceiling.powers.privileged == Some(false) {
+        assert!(ceiling.judge_asked(&everything).is_err(), "{ceiling:?}");
+    }
+}
+
 #[cfg(test)]
 mod tests;
