@@ -5,6 +5,8 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::limits;
+
 /// Where everything lives unless `--state-dir` says otherwise.
 const STATE_DIR: &str = "/var/lib/socketd";
 
@@ -120,6 +122,31 @@ pub struct Doors {
         value_parser = clap::builder::NonEmptyStringValueParser::new()
     )]
     pub dsap: Option<String>,
+    /// How many of them, and how fast.
+    #[command(flatten)]
+    pub rush: Rush,
+}
+
+/// How much whoever is answered may ask at once.
+#[derive(Debug, Clone, Copy, Args)]
+pub struct Rush {
+    /// Connections to each of the two sockets at once. One process may have two thirds of them, and sixteen
+    /// are root's.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = limits::SESSIONS_MAX,
+        value_parser = clap::value_parser!(u16).range(limits::SESSIONS_RANGE)
+    )]
+    pub connections_max: u16,
+    /// Requests of one connection in a second; further ones wait.
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = limits::FRAMES_PER_SECOND_MAX,
+        value_parser = clap::value_parser!(u32).range(10..)
+    )]
+    pub frames_per_second_max: u32,
 }
 
 /// Arguments of `down`.

@@ -31,6 +31,7 @@ mod limits;
 mod listen;
 mod lock;
 mod networks;
+mod pace;
 pub mod pack;
 mod peer;
 mod places;

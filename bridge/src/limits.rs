@@ -1,14 +1,18 @@
 //! Every maximum of the bridge, each with the abuse it stops.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
 /// Connections served at once on each socket. Each holds one thread; a front that opens more is
 /// told so and closed.
-pub(crate) const SESSIONS_MAX: usize = 192;
+pub(crate) const SESSIONS_MAX: u16 = 192;
 
-/// How many of them one process may hold: as many as a front has long calls. Stops one that was taken
-/// over from locking out another, and one that was killed with calls under way its successor.
-pub(crate) const SESSIONS_PER_PROCESS_MAX: usize = 128;
+/// Fewest and most of them that can be asked for.
+pub(crate) const SESSIONS_RANGE: RangeInclusive<i64> = 48..=1024;
+
+/// Requests that one connection may make in a second; further ones wait. Far above what a front asks on the
+/// fastest machine; stops one that floods from taking a processor for itself.
+pub(crate) const FRAMES_PER_SECOND_MAX: u32 = 50_000;
 
 /// How many of them are root's alone. Stops a front, however many processes it can become, from locking
 /// out the administrator who comes to end it.
@@ -44,8 +48,8 @@ pub(crate) const SUBSCRIBER_EVENTS_MAX: usize = 1024;
 /// container: a thousand of them are more than a frame holds, and than a phone spares.
 pub(crate) const SUBSCRIBER_BYTES_MAX: usize = EVENT_PAGE_BYTES;
 
-/// Subscriptions and waits at once: every session may hold one.
-pub(crate) const SUBSCRIBERS_MAX: usize = 2 * SESSIONS_MAX;
+/// Subscriptions and waits at once: every session may hold one, of as many as can be asked for.
+pub(crate) const SUBSCRIBERS_MAX: usize = 2048;
 
 /// Bytes of events in one answer, well below what a frame may hold.
 pub(crate) const EVENT_PAGE_BYTES: usize = 256 * 1024;

@@ -14,9 +14,11 @@ use wire::{Refusal, RefusalCode, Response};
 
 use crate::Bridge;
 use crate::complaints::Complaints;
+use crate::config::Rush;
 use crate::fence::calls;
 use crate::gate::{Door, Gate};
 use crate::limits::{CONNECTIONS_WAITING_MAX, SESSION_STACK_BYTES};
+use crate::pace::Pace;
 use crate::peer::{Peer, Spaces};
 use crate::places::{Place, Places};
 use crate::session::{self, End};
@@ -49,11 +51,18 @@ struct Entrance {
     spaces: Spaces,
     bridge: Arc<Bridge>,
     places: Arc<Places>,
+    frames_per_second: u32,
     complaints: Arc<Complaints>,
 }
 
 /// Accepts for ever, each connection in a thread of its own.
-pub(crate) fn spawn(listener: UnixListener, door: Door, gate: Gate, bridge: Arc<Bridge>) -> io::Result<()> {
+pub(crate) fn spawn(
+    listener: UnixListener,
+    door: Door,
+    gate: Gate,
+    rush: Rush,
+    bridge: Arc<Bridge>,
+) -> io::Result<()> {
     let name = match door {
         Door::Watch => "watch",
         Door::Control => "control",
@@ -63,7 +72,8 @@ pub(crate) fn spawn(listener: UnixListener, door: Door, gate: Gate, bridge: Arc<
         gate,
         spaces: Spaces::own(),
         bridge,
-        places: Arc::default(),
+        places: Arc::new(Places::new(rush.connections_max.into())),
+        frames_per_second: rush.frames_per_second_max,
         complaints: Arc::default(),
     };
     let accept = move || {
@@ -124,9 +134,10 @@ impl Entrance {
 
     fn serve(&self, stream: UnixStream, peer: Peer, place: Place) {
         let (door, bridge) = (self.door, Arc::clone(&self.bridge));
+        let pace = Pace::new(self.frames_per_second);
         let complaints = Arc::clone(&self.complaints);
         let session = move || {
-            match session::serve(&stream, door, &bridge) {
+            match session::serve(&stream, door, &bridge, pace) {
                 Ok(()) | Err(End::Finished) => {}
                 Err(End::Gone(error)) => tracing::debug!(?peer, %error, "a connection broke"),
                 Err(End::Invalid(invalid)) => {

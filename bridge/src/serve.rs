@@ -16,7 +16,7 @@ use nix::unistd::Uid;
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::ceiling::{Ceiling, CeilingError, Powers};
-use crate::config::{Common, Doors, Layout, LogFormat, Retention, RuntimeName, Runtimes, Serve};
+use crate::config::{Common, Doors, Layout, LogFormat, Retention, RuntimeName, Runtimes, Rush, Serve};
 use crate::fence::powers;
 use crate::gate::{Door, Gate};
 use crate::runtime::droidspaces::{self, DroidspacesOptions, DroidspacesRuntime};
@@ -117,7 +117,7 @@ pub fn run(arguments: &Serve) -> Result<(), StartError> {
         ceiling,
         arguments.demo,
     )?;
-    open(&bridge, gate, &layout, arguments.common.front_gid)?;
+    open(&bridge, gate, &layout, &arguments.common, arguments.doors.rush)?;
     open_dsap(&bridge, &arguments.doors)?;
     tracing::info!(dir = %layout.sockets().display(), "answering");
     tell_ready(
@@ -261,11 +261,12 @@ pub(crate) fn open(
     bridge: &Arc<Bridge>,
     gate: Gate,
     layout: &Layout,
-    front_gid: u32,
+    common: &Common,
+    rush: Rush,
 ) -> Result<(), StartError> {
     for (name, door) in [(listen::WATCH, Door::Watch), (listen::CONTROL, Door::Control)] {
-        let opened = listen::bind(&layout.sockets(), name, front_gid)
-            .and_then(|listener| listen::spawn(listener, door, gate, Arc::clone(bridge)));
+        let opened = listen::bind(&layout.sockets(), name, common.front_gid)
+            .and_then(|listener| listen::spawn(listener, door, gate, rush, Arc::clone(bridge)));
         opened.map_err(|error| StartError::File(layout.sockets().join(name), error))?;
     }
     Ok(())

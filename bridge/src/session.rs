@@ -12,6 +12,7 @@ use crate::ceiling::Ceiling;
 use crate::gate::{self, Door};
 use crate::inbox::{Broken, Inbox};
 use crate::limits::FRAME_TIMEOUT;
+use crate::pace::Pace;
 use crate::{Bridge, dispatch};
 
 /// The answering side of a connection.
@@ -105,7 +106,7 @@ impl Answer<'_> {
 }
 
 /// Serves one connection to its end.
-pub(crate) fn serve(stream: &UnixStream, door: Door, bridge: &Bridge) -> Result<(), End> {
+pub(crate) fn serve(stream: &UnixStream, door: Door, bridge: &Bridge, mut pace: Pace) -> Result<(), End> {
     stream.set_write_timeout(Some(FRAME_TIMEOUT))?;
     let mut answer = Answer {
         stream,
@@ -122,6 +123,7 @@ pub(crate) fn serve(stream: &UnixStream, door: Door, bridge: &Bridge) -> Result<
             }
             Err(Broken::Gone(error)) => return Err(End::Gone(error)),
         };
+        pace.keep();
         let descriptors = std::mem::take(&mut arrived.descriptors);
         let ceiling = bridge.supervisor.ceiling();
         match understand(door, ceiling, arrived.header, inbox.payload(&arrived)) {

@@ -80,7 +80,7 @@ pub fn run(arguments: &Up) -> Result<(), UpError> {
         ceiling,
         arguments.demo,
     )?;
-    serve::open(&bridge, gate, &layout, arguments.common.front_gid)?;
+    serve::open(&bridge, gate, &layout, &arguments.common, arguments.doors.rush)?;
     serve::open_dsap(&bridge, &arguments.doors)?;
     let mut front = Front::spawn(arguments, &layout)?;
     if arguments.demo {

@@ -13,6 +13,7 @@ use super::*;
 use crate::ceiling::{Access, Powers};
 use crate::client::Client;
 use crate::gate::Door;
+use crate::pace::Pace;
 use crate::{Bridge, session};
 
 fn unprivileged() -> Ceiling {
@@ -261,7 +262,7 @@ fn answers(place: &Place, supervisor: &Arc<Supervisor>, door: Door, asked: &[Req
         let mut client = Client::connect(&path).expect("connected");
         let (stream, _) = listener.accept().expect("accepted");
         let bridge = &bridge;
-        scope.spawn(move || session::serve(&stream, door, bridge).is_ok());
+        scope.spawn(move || session::serve(&stream, door, bridge, Pace::new(u32::MAX)).is_ok());
         asked
             .iter()
             .map(|request| client.ask(request).expect("answered").remove(0))
@@ -312,7 +313,7 @@ fn opcodes_are_judged_before_they_are_decoded() {
         supervisor,
         facts: wire::Info::default(),
     };
-    assert!(session::serve(&far, Door::Control, &bridge).is_ok());
+    assert!(session::serve(&far, Door::Control, &bridge, Pace::new(u32::MAX)).is_ok());
 }
 
 #[test]

@@ -11,6 +11,7 @@ use super::*;
 use crate::client::Client;
 use crate::gate::Door;
 use crate::limits::EXECS_MAX;
+use crate::pace::Pace;
 use crate::runtime::fake::ScriptedExec;
 use crate::session::End;
 use crate::{Bridge, session};
@@ -340,7 +341,7 @@ fn an_answer_can_wait_for_the_end() {
         let (stream, _) = listener.accept().expect("accepted");
         drop(gone);
         assert!(matches!(
-            session::serve(&stream, Door::Watch, &bridge),
+            session::serve(&stream, Door::Watch, &bridge, Pace::new(u32::MAX)),
             Err(End::Gone(_))
         ));
         let (sender, answered) = std::sync::mpsc::channel();
@@ -348,7 +349,7 @@ fn an_answer_can_wait_for_the_end() {
         scope.spawn(move || sender.send(client.ask(&ask)).expect("somebody waits"));
         let (stream, _) = listener.accept().expect("accepted");
         let bridge = &bridge;
-        scope.spawn(move || session::serve(&stream, Door::Watch, bridge).is_ok());
+        scope.spawn(move || session::serve(&stream, Door::Watch, bridge, Pace::new(u32::MAX)).is_ok());
         assert!(
             answered.recv_timeout(Duration::from_millis(50)).is_err(),
             "it runs still"
