@@ -256,7 +256,9 @@ fn greet(addresses: &[String], listen: &[String], demo: bool) {
         // Those of a configuration file come after the command line's.
         let asked = listen.get(number);
         text.push_str(&match address.strip_prefix("tcp://") {
-            Some(_) if asked.is_none() => format!("  docker -H {address} ps\n"),
+            Some(_) if asked.is_none() => {
+                format!("  docker -H {address} ps    (with --tlsverify where it speaks TLS)\n")
+            }
             Some(_) if asked.is_some_and(|asked| asked.contains("tls=")) => {
                 format!("  docker --tlsverify -H {address} ps    (ca.pem, cert.pem, key.pem in ~/.docker)\n")
             }

@@ -54,7 +54,7 @@ impl Audit {
             subject = %begun.subject,
             status,
             ms = begun.at.elapsed().as_millis(),
-            "asked"
+            "audit"
         );
     }
 }
