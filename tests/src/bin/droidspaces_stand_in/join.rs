@@ -1,6 +1,6 @@
 //! `run` and `enter`: further processes in a container.
 
-use std::fs::File;
+use std::fs::{self, File};
 use std::io::{self, IsTerminal};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, ExitStatus};
@@ -8,7 +8,6 @@ use std::process::{Command, ExitStatus};
 use nix::sched::{CloneFlags, setns};
 use nix::sys::prctl::set_pdeathsig;
 use nix::sys::signal::Signal;
-use nix::unistd::getppid;
 
 use crate::arguments::Options;
 use crate::place::Place;
@@ -64,16 +63,17 @@ fn join(place: &Place, options: &Options, user: &str, words: &[String]) -> Resul
         CloneFlags::CLONE_NEWPID,
     )?;
     let mut command = Command::new(place.program());
-    command.args(["@join", &pid.to_string(), user]).args(words);
+    let (pid, caller) = (pid.to_string(), std::process::id().to_string());
+    command.args(["@join", &pid, &caller, user]).args(words);
     Ok(command.status()?)
 }
 
 /// Becomes a command in the other namespaces of a container.
-pub(crate) fn become_command(pid: &str, user: &str, words: &[String]) -> Result<u8, Failure> {
+pub(crate) fn become_command(pid: &str, caller: &str, user: &str, words: &[String]) -> Result<u8, Failure> {
     set_pdeathsig(Signal::SIGKILL)?;
-    // Who started us is outside of the container and has no number here; whoever has one has inherited us
-    // from a caller that was gone before the line above.
-    if getppid().as_raw() != 0 {
+    // Who started us is outside of the container, and so is whoever inherits us from a caller that was gone before
+    // the line above: neither has a number here. The host's /proc tells them apart.
+    if parent()? != caller {
         return Err(Failure::failed("The caller has gone"));
     }
     let open = |name: &str| File::open(format!("/proc/{pid}/ns/{name}"));
@@ -106,6 +106,13 @@ pub(crate) fn become_command(pid: &str, user: &str, words: &[String]) -> Result<
     command.env("TERM", "xterm").env("container", "droidspaces");
     let error = command.exec();
     Err(Failure::invalid(format!("{:?}: {error}", command.get_program())))
+}
+
+/// The number of our parent, as the host counts.
+fn parent() -> Result<String, Failure> {
+    let status = fs::read_to_string("/proc/self/status")?;
+    let parent = status.lines().find_map(|line| line.strip_prefix("PPid:"));
+    Ok(parent.unwrap_or_default().trim().to_owned())
 }
 
 fn shell(line: &str) -> Command {

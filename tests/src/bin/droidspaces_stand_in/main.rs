@@ -119,7 +119,7 @@ fn run() -> Result<u8, Failure> {
             ("@monitor", [name]) => monitor::watch(&place, name),
             ("@boot", [name]) => boot::boot(&place, name),
             ("@init", [name]) => init::become_init(&place, name),
-            ("@join", [pid, user, command @ ..]) => join::become_command(pid, user, command),
+            ("@join", [pid, caller, user, command @ ..]) => join::become_command(pid, caller, user, command),
             ("@terminal", rest) => pty::become_session(&place, rest),
             ("@ping", [name]) => client::ping(name),
             _ => Err(Failure::invalid("Unknown part")),
