@@ -28,6 +28,14 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
+    /// What stands in a path, as it came, for the endpoint's placeholder; none where there is no placeholder.
+    #[must_use]
+    pub fn named<'a>(&self, path: &'a str) -> Option<&'a str> {
+        let (before, rest) = self.path.split_once('{')?;
+        let (_, after) = rest.split_once('}')?;
+        path.strip_prefix(before)?.strip_suffix(after)
+    }
+
     /// What is answered where it is not served: 501 or 503; none where it is served.
     #[must_use]
     pub fn refusal(&self) -> Option<ApiError> {

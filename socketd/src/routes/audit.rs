@@ -61,12 +61,7 @@ impl Audit {
 
 /// The part of the path that stands for the placeholder; where there is none, the name that something is to get.
 fn subject(endpoint: &Endpoint, request: &Request<Body>) -> String {
-    let path = request.uri().path();
-    let named = endpoint.path.split_once('{').and_then(|(before, rest)| {
-        let (_, after) = rest.split_once('}')?;
-        path.strip_prefix(before)?.strip_suffix(after)
-    });
-    let mut subject = match named {
+    let mut subject = match endpoint.named(request.uri().path()) {
         Some(named) => named.to_owned(),
         None => {
             let query = Query::parse(request.uri().query());

@@ -66,7 +66,7 @@ pub(super) async fn narrow(
     }
     let path = request.uri().path();
     if endpoint.path.starts_with("/exec/{id}/") {
-        let id = decoded(placeholder(endpoint, path)?)?;
+        let id = named(endpoint, path)?;
         desk.exec_is_seen(scope, &id).await?;
         return Ok(request);
     }
@@ -76,8 +76,7 @@ pub(super) async fn narrow(
             endpoint.method, endpoint.path
         )));
     }
-    let named = decoded(placeholder(endpoint, path)?)?;
-    let id = desk.resolve(scope, &named).await?;
+    let id = desk.resolve(scope, &named(endpoint, path)?).await?;
     if endpoint.path.ends_with("/rename") {
         let query = Query::parse(request.uri().query());
         let name = reference(query.text("name").unwrap_or_default());
@@ -86,13 +85,9 @@ pub(super) async fn narrow(
     at(request, &endpoint.path.replace("{id}", &id.to_string()))
 }
 
-/// What stands in a path for the one placeholder of its endpoint.
-fn placeholder<'a>(endpoint: &Endpoint, path: &'a str) -> Result<&'a str, ApiError> {
-    let named = endpoint.path.split_once('{').and_then(|(before, rest)| {
-        let (_, after) = rest.split_once('}')?;
-        path.strip_prefix(before)?.strip_suffix(after)
-    });
-    named.ok_or_else(super::page_not_found)
+/// The name that a path holds, decoded.
+fn named(endpoint: &Endpoint, path: &str) -> Result<String, ApiError> {
+    decoded(endpoint.named(path).ok_or_else(super::page_not_found)?)
 }
 
 fn decoded(text: &str) -> Result<String, ApiError> {
