@@ -7,7 +7,7 @@ use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
-use super::terms::{TermsError, TermsText};
+use super::terms::{TermsError, TermsText, once};
 use crate::policy::caller::Terms;
 
 /// A place to listen, and what whoever comes there may do.
@@ -208,18 +208,18 @@ impl Options {
     /// There is none of this name, it stands there already, or its value cannot be one.
     pub fn take(&mut self, name: &str, value: Option<&str>) -> Result<(), ListenError> {
         match (name, value) {
-            ("insecure", None) => once("insecure", &mut self.insecure, ()),
+            ("insecure", None) => once(&mut self.insecure, (), ListenError::Twice("insecure")),
             ("tls", value) => {
                 let mode = match value {
                     Some("verify") => Mode::Verify,
                     Some("server") => Mode::Server,
                     _ => return Err(ListenError::Mode),
                 };
-                once("tls", &mut self.tls, mode)
+                once(&mut self.tls, mode, ListenError::Twice("tls"))
             }
-            ("ca", value) => once("ca", &mut self.ca, path("ca", value)?),
-            ("cert", value) => once("cert", &mut self.cert, path("cert", value)?),
-            ("key", value) => once("key", &mut self.key, path("key", value)?),
+            ("ca", value) => once(&mut self.ca, path("ca", value)?, ListenError::Twice("ca")),
+            ("cert", value) => once(&mut self.cert, path("cert", value)?, ListenError::Twice("cert")),
+            ("key", value) => once(&mut self.key, path("key", value)?, ListenError::Twice("key")),
             (name, Some(value)) if self.terms.take(name, value)? => Ok(()),
             (name, None) => Err(ListenError::Unknown(name.to_owned())),
             (name, Some(value)) => Err(ListenError::Unknown(format!("{name}={value}"))),
@@ -276,13 +276,6 @@ impl Options {
         };
         let place = Place::Tls(address, files);
         Ok(Listen { place, terms })
-    }
-}
-
-fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), ListenError> {
-    match place.replace(value) {
-        None => Ok(()),
-        Some(_) => Err(ListenError::Twice(name)),
     }
 }
 

@@ -57,7 +57,10 @@ impl TermsText {
     /// between them, and stand several times, as may `label` and `name`.
     pub(super) fn take(&mut self, name: &str, value: &str) -> Result<bool, TermsError> {
         match name {
-            "access" => once("access", &mut self.role, value.parse().map_err(TermsError::Role)?)?,
+            "access" => {
+                let role = value.parse().map_err(TermsError::Role)?;
+                once(&mut self.role, role, TermsError::Twice("access"))?;
+            }
             "allow" => self.allowed.extend(groups(value)?),
             "deny" => self.denied.extend(groups(value)?),
             "label" => self.labels.push(value.parse().map_err(TermsError::Label)?),
@@ -69,9 +72,9 @@ impl TermsText {
                     "any" => false,
                     _ => return Err(TermsError::Callers),
                 };
-                once("callers", &mut self.known_only, known_only)?;
+                once(&mut self.known_only, known_only, TermsError::Twice("callers"))?;
             }
-            "id" => once("id", &mut self.id, value.to_owned())?,
+            "id" => once(&mut self.id, value.to_owned(), TermsError::Twice("id"))?,
             _ => return Ok(false),
         }
         Ok(true)
@@ -108,10 +111,11 @@ fn groups(names: &str) -> Result<Vec<Group>, TermsError> {
         .collect()
 }
 
-fn once<T>(name: &'static str, place: &mut Option<T>, value: T) -> Result<(), TermsError> {
+/// Puts a value where none is yet.
+pub(super) fn once<T, E>(place: &mut Option<T>, value: T, twice: E) -> Result<(), E> {
     match place.replace(value) {
         None => Ok(()),
-        Some(_) => Err(TermsError::Twice(name)),
+        Some(_) => Err(twice),
     }
 }
 
