@@ -86,12 +86,14 @@ fn a_log_without_end_holds_up_nobody() {
             .sum::<u64>()
     };
     let begun = Instant::now();
+    let mut most = 0;
     while begun.elapsed() < Duration::from_secs(5) {
-        let bytes = written();
-        assert!(bytes <= (3 * 2 + 1) << 20, "{bytes} bytes of log");
+        // A look in the middle of a rotation misses what is being renamed, so the most of many looks counts.
+        most = most.max(written());
+        assert!(most <= (3 * 2 + 1) << 20, "{most} bytes of log");
         is_looked_after(&docker, "other");
     }
-    assert!(written() > 4 << 20, "nothing was written");
+    assert!(most > 4 << 20, "only {most} bytes of log");
     // What it read of the pipe in that time says how fast it was.
     let io = fs::read_to_string(format!("/proc/{shim}/io")).unwrap();
     let read: u64 = io
