@@ -16,30 +16,54 @@ use crate::runtime::Change;
 
 /// The lanes that are open.
 #[derive(Debug, Default)]
-pub(super) struct Lanes(Mutex<HashMap<ContainerId, VecDeque<Change>>>);
+pub(super) struct Lanes(Mutex<Open>);
+
+#[derive(Debug, Default)]
+struct Open {
+    lanes: HashMap<ContainerId, VecDeque<Change>>,
+    /// Whose lane those take whom a change that still waits there gives another id.
+    renamed: HashMap<ContainerId, ContainerId>,
+}
+
+impl Open {
+    /// By which id a container's lane is known.
+    fn key(&self, id: &ContainerId) -> ContainerId {
+        *self.renamed.get(id).unwrap_or(id)
+    }
+
+    fn put(&mut self, key: ContainerId, change: Change) {
+        if let Change::Altered { id, container, .. } = &change
+            && container.id != *id
+        {
+            self.renamed.insert(container.id, key);
+        }
+        self.lanes.entry(key).or_default().push_back(change);
+    }
+}
 
 impl Lanes {
     /// Puts a change at the end of its container's lane; gives it back where there is none.
     fn join(&self, id: &ContainerId, change: Change) -> Option<Change> {
-        match hold(&self.0).get_mut(id) {
-            Some(lane) => {
-                lane.push_back(change);
-                None
-            }
-            None => Some(change),
+        let mut open = hold(&self.0);
+        let key = open.key(id);
+        if !open.lanes.contains_key(&key) {
+            return Some(change);
         }
+        open.put(key, change);
+        None
     }
 
     fn open(&self, id: ContainerId, first: Change) {
-        hold(&self.0).insert(id, VecDeque::from([first]));
+        hold(&self.0).put(id, first);
     }
 
     /// The next change of a lane, which is closed where there is none.
     fn next(&self, id: &ContainerId) -> Option<Change> {
-        let mut lanes = hold(&self.0);
-        let next = lanes.get_mut(id).and_then(VecDeque::pop_front);
+        let mut open = hold(&self.0);
+        let next = open.lanes.get_mut(id).and_then(VecDeque::pop_front);
         if next.is_none() {
-            lanes.remove(id);
+            open.lanes.remove(id);
+            open.renamed.retain(|_, key| key != id);
         }
         next
     }
@@ -87,5 +111,34 @@ impl Supervisor {
                 self.carry_out(change);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::runtime::Also;
+
+    #[test]
+    fn what_comes_under_a_new_id_waits_behind_what_gives_it() {
+        let (former, own) = (ContainerId([1; 32]), ContainerId([2; 32]));
+        let lanes = Lanes::default();
+        let vanished = |id| Change::Vanished { id };
+        assert!(lanes.join(&own, vanished(own)).is_some(), "no lane is open");
+        let container = wire::Container {
+            id: own,
+            ..wire::Container::default()
+        };
+        let altered = Change::Altered {
+            id: former,
+            container: Box::new(container),
+            also: Also::default(),
+        };
+        lanes.open(former, altered.clone());
+        assert_eq!(lanes.join(&own, vanished(own)), None);
+        assert_eq!(lanes.next(&former), Some(altered));
+        assert_eq!(lanes.next(&former), Some(vanished(own)));
+        assert_eq!(lanes.next(&former), None);
+        assert!(lanes.join(&own, vanished(own)).is_some(), "it is closed");
     }
 }

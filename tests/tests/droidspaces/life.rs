@@ -222,6 +222,39 @@ fn what_others_do_is_told() {
     assert_eq!(next("destroy")["Actor"]["Attributes"]["name"], "renamed");
 }
 
+/// A second start that finds it running gives its configuration another UUID all the same.
+#[test]
+fn who_runs_stays_who_it_is() {
+    let phone = Phone::new(|workspace| obedient(workspace, "web", 4));
+    let docker = phone.docker();
+    expect(&phone, &["--name=web", "start"], 0);
+    phone.until("web", "running");
+    let first = docker.inspect("web")["Id"].as_str().unwrap().to_owned();
+    let config = phone.container_file("web", "container.config");
+    let text = fs::read_to_string(&config).unwrap();
+    let other = format!("{:032x}", std::process::id());
+    let made = config.with_extension("new");
+    fs::write(&made, text.replace(&first[..32], &other)).unwrap();
+    fs::rename(&made, &config).unwrap();
+    phone.fence();
+    assert_eq!(docker.inspect("web")["Id"], first.as_str());
+
+    let mut follow = docker.follow("filters=%7B%22type%22:[%22container%22]%7D");
+    expect(&phone, &["--name=web", "stop"], 0);
+    let mut next = || {
+        let event = follow.event().unwrap();
+        (
+            event["Action"].clone(),
+            event["id"].as_str().unwrap()[..32].to_owned(),
+        )
+    };
+    assert_eq!(next(), ("die".into(), first[..32].to_owned()));
+    assert_eq!(next(), ("create".into(), other.clone()));
+    assert_eq!(next(), ("destroy".into(), first[..32].to_owned()));
+    expect(&phone, &["--name=web", "start"], 0);
+    assert_eq!(next(), ("start".into(), other));
+}
+
 #[test]
 fn a_reboot_from_within_is_a_restart() {
     let phone = Phone::new(|workspace| {

@@ -133,11 +133,6 @@ fn everybody_at_once() {
     });
     let docker = phone.docker();
     let workspace: &Workspace = &phone;
-    // Its first start settles what it is called by; here two start it again and again.
-    phone.run(&["--name=both", "start"]);
-    phone.until("both", "running");
-    phone.run(&["--name=both", "stop"]);
-    phone.until("both", "exited");
     let (by_command, by_api, streams) = thread::scope(|scope| {
         let followers: Vec<_> = (0..FOLLOWERS).map(|_| scope.spawn(|| follow(&docker))).collect();
         let writer = scope.spawn(|| write(workspace));

@@ -228,13 +228,19 @@ impl Table {
         self.keep_notes();
     }
 
-    fn alter(&mut self, directory: &str, facts: Facts) {
+    /// True where it is another than before.
+    fn alter(&mut self, directory: &str, mut facts: Facts) -> bool {
+        // Who runs stays who it is: a second start that found it running may have given it another UUID, which
+        // is its own from its end on.
+        if let Some(entry) = self.entries.get(directory).filter(|entry| entry.run.is_some()) {
+            facts.config.uuid.clone_from(&entry.facts.config.uuid);
+        }
         let id = self.own_id(directory, &facts.config.uuid);
         let Some(entry) = self.entries.get_mut(directory) else {
-            return;
+            return false;
         };
         if entry.facts == facts {
-            return;
+            return false;
         }
         let before = entry.id;
         let names_changed = named(&entry.facts.config, directory) != named(&facts.config, directory);
@@ -247,6 +253,7 @@ impl Table {
             self.name_images();
         }
         self.tell_altered(directory, before);
+        true
     }
 
     fn tell_altered(&self, directory: &str, id: ContainerId) {

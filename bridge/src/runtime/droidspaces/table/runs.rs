@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::super::chain::Chain;
-use super::super::entry::{Ended, Ending, Entry, exit};
+use super::super::entry::{Ended, Ending, Entry, Facts, exit};
 use super::super::limits::{BOOT_TICK, NOTICED_MAX, REBOOT_MAX, SETTLE_MAX, SETTLE_TICK};
 use super::super::living::{Claim, Run, claim, time_of};
 use super::super::lock_file::is_locked;
@@ -206,6 +206,21 @@ impl Table {
         });
         if late {
             self.settle(directory, None, true, follower);
+        }
+        self.catch_up(directory, follower);
+    }
+
+    /// Takes in what was written while it ran.
+    fn catch_up(&mut self, directory: &str, follower: &dyn Follower) {
+        let rests = |entry: &Entry| entry.run.is_none() && entry.ending.is_none();
+        if !self.entries.get(directory).is_some_and(rests) {
+            return;
+        }
+        if let Some(facts) = Facts::read(&self.workspace, directory)
+            && self.alter(directory, facts)
+        {
+            // A new run may carry the mark that it has only now.
+            self.look_at_run(directory, follower);
         }
     }
 
