@@ -208,11 +208,20 @@ impl Inventory {
     pub(crate) fn change(&self, id: &ContainerId, change: impl FnOnce(&mut Unit)) {
         let mut contents = hold(&self.contents);
         let key = contents.key(id);
-        if let Some(unit) = contents.units.get_mut(&key) {
-            change(unit);
-            unit.summary = Arc::new(unit.container.summary());
-            self.announce();
+        let Some(unit) = contents.units.get_mut(&key) else {
+            return;
+        };
+        let before = unit.container.state.clone();
+        change(unit);
+        // Hundreds may wait for the end of one container: what does not show wakes none of them, and makes
+        // no list new.
+        let stands = unit.container.state == before;
+        let summary = unit.container.summary();
+        if stands && summary == *unit.summary {
+            return;
         }
+        unit.summary = Arc::new(summary);
+        self.announce();
     }
 
     /// Keeps a name for a container that is being made or renamed.
