@@ -60,9 +60,10 @@ pub(crate) const CONTAINERS_MAX: usize = journal::limits::PAST_CONTAINERS_MAX;
 
 /// Bytes of what all containers were asked to be, together. A request alone may hold 256 KiB: stops a
 /// client that makes many of them, each with all the variables and labels that fit, from taking a
-/// gigabyte of memory and of disk, and from making every list as long. Holds as many containers as there
-/// may be, of 4 KiB each. Requests that are under way count from their end on.
-pub(crate) const SPECS_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// gigabyte of memory and of disk, and from making every list as long: whoever lists beside it has its answer
+/// in some ten milliseconds still. Holds as many containers as there may be, of 1 KiB each, or a thousand of
+/// 4 KiB. Requests that are under way count from their end on.
+pub(crate) const SPECS_BYTES_MAX: usize = 4 * 1024 * 1024;
 
 /// Longest container name, in bytes: it is also a host name and part of file names elsewhere.
 pub(crate) const NAME_BYTES_MAX: usize = 255;
@@ -115,3 +116,7 @@ pub(crate) const LANE_STACK_BYTES: usize = 256 * 1024;
 /// Groups of events that wait for a journal to heal. Each container owes few; past this the
 /// oldest of them are given up with an error in the log.
 pub(crate) const OWED_MAX: usize = 4096;
+
+/// How nice those are who pack and unpack: while others want the processor, they have a tenth of it. Stops
+/// imports without end from keeping lists waiting.
+pub(crate) const PACKING_NICE: i32 = 10;

@@ -48,6 +48,7 @@ const TO_READ: &[Capability] = &[Capability::CAP_DAC_READ_SEARCH];
 /// Exit codes: 0 when the bridge was told how it went, 1 when not even that could be done.
 #[must_use]
 pub fn run() -> ExitCode {
+    confine::step_back();
     descriptors::irrevocably_close_inherited();
     let told = io::stdout().as_fd().try_clone_to_owned().and_then(|bridge| {
         let outcome = serve(&bridge);

@@ -17,9 +17,11 @@ use nix::sys::resource::{Resource, setrlimit};
 use nix::sys::signal::Signal;
 use nix::sys::stat::{Mode, umask};
 use nix::unistd::{chdir, chroot, close};
+use rustix::process::setpriority_process;
 
 use super::fault::Fault;
 use super::limits::{DESCRIPTORS_MAX, MEMORY_BYTES_MAX, PROCESSOR_S_MAX, UNPACKED_BYTES_MAX};
+use crate::limits::PACKING_NICE;
 
 /// What it takes to make somebody else's files: their owners, modes, nodes and capabilities.
 pub(crate) const KEPT: &[Capability] = &[
@@ -30,6 +32,12 @@ pub(crate) const KEPT: &[Capability] = &[
     Capability::CAP_MKNOD,
     Capability::CAP_SETFCAP,
 ];
+
+/// Leaves the processor to whoever answers: work that is long by nature can wait, a list cannot.
+pub(crate) fn step_back() {
+    // Where it cannot be had, it works beside the others.
+    let _ = setpriority_process(None, PACKING_NICE);
+}
 
 /// Locks this process into its current directory, for good.
 ///

@@ -53,6 +53,7 @@ use stream::Stream;
 /// could be written.
 #[must_use]
 pub fn run() -> ExitCode {
+    confine::step_back();
     let outcome = confine::irrevocably_confine().and_then(|()| unpack_durably(archive_file()?));
     let code = if outcome.is_ok() {
         ExitCode::SUCCESS

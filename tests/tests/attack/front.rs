@@ -20,8 +20,8 @@ const CALM: Duration = Duration::from_secs(3);
 
 /// What the bridge may take at most while it is attacked, and what that is made of.
 const MAX: Vitals = Vitals {
-    // 16 MiB of specs twice over (as kept and as listed), and 384 sessions with 256 KiB of request or answer.
-    resident_bytes: 192 * 1024 * 1024,
+    // 4 MiB of specs twice over (as kept and as listed), and 384 sessions with 256 KiB of request or answer.
+    resident_bytes: 128 * 1024 * 1024,
     // A session each on two sockets, and what follows containers.
     threads: 2 * 192 + 64,
     // A session's connection, what came with its request, its subscription or its child's pipe; and containers.

@@ -50,13 +50,11 @@ impl fmt::Display for Times {
     }
 }
 
-/// Asks until `over`, and measures each answer.
-pub(crate) fn ask_until(over: &AtomicBool, mut ask: impl FnMut()) -> Times {
+/// Asks until `over`; `ask` says how long each answer took.
+pub(crate) fn ask_until(over: &AtomicBool, mut ask: impl FnMut() -> Duration) -> Times {
     let mut times = Times::default();
     while !over.load(Ordering::Relaxed) {
-        let begin = Instant::now();
-        ask();
-        times.0.push(begin.elapsed());
+        times.0.push(ask());
         thread::park_timeout(PERIOD);
     }
     times
@@ -78,8 +76,10 @@ impl<'a> Root<'a> {
         }
     }
 
-    /// `LIST` or `INFO`, on either connection.
-    pub(crate) fn ask(&mut self) {
+    /// `LIST` or `INFO`, on either connection. From before it connects until the last byte is here; what
+    /// it says is looked at afterwards.
+    pub(crate) fn ask(&mut self) -> Duration {
+        let begin = Instant::now();
         self.turn += 1;
         let request = match self.turn % 2 {
             0 => Request::ListContainers(IfNewer { than: 0 }),
@@ -93,12 +93,16 @@ impl<'a> Root<'a> {
                 &mut fresh
             }
         };
-        let answers = exchange(stream, &request);
+        let frames = exchange(stream, &request);
+        let took = begin.elapsed();
+        let decode = |(kind, payload): &(u16, Vec<u8>)| Response::decode(*kind, payload).unwrap();
+        let answers: Vec<Response> = frames.iter().map(decode).collect();
         let right = answers.iter().all(|answer| match request {
             Request::Info(_) => matches!(answer, Response::Info(_)),
             _ => matches!(answer, Response::Containers(_)),
         });
         assert!(right && !answers.is_empty(), "{request:?}: {answers:?}");
+        took
     }
 }
 
@@ -108,27 +112,27 @@ fn connect(socket: &Path) -> UnixStream {
     stream
 }
 
-/// Every frame of an answer.
-fn exchange(stream: &mut UnixStream, request: &Request) -> Vec<Response> {
+/// Every frame of an answer: its kind and what it holds.
+fn exchange(stream: &mut UnixStream, request: &Request) -> Vec<(u16, Vec<u8>)> {
     let mut frame = Vec::new();
     request.append_to(&mut frame).unwrap();
     stream.write_all(&frame).unwrap();
-    let mut answers = Vec::new();
+    let mut frames = Vec::new();
     loop {
         let mut header = [0; HEADER_BYTES];
         stream.read_exact(&mut header).unwrap();
         let header = Header::parse(&header, wire::limits::RESPONSE_BYTES_MAX).unwrap();
         let mut payload = vec![0; usize::try_from(header.length).unwrap()];
         stream.read_exact(&mut payload).unwrap();
-        answers.push(Response::decode(header.kind, &payload).unwrap());
+        frames.push((header.kind, payload));
         if header.flow == Flow::Last {
-            return answers;
+            return frames;
         }
     }
 }
 
 /// A client of the honest socketd, which is a second front beside the hostile one.
-pub(crate) fn over_http(docker: &Docker) -> impl FnMut() {
+pub(crate) fn over_http(docker: &Docker) -> impl FnMut() -> Duration {
     let mut connection = docker.connect();
     let mut turn = 0;
     move || {
@@ -137,7 +141,10 @@ pub(crate) fn over_http(docker: &Docker) -> impl FnMut() {
             0 => "/containers/json?all=1",
             _ => "/info",
         };
+        let begin = Instant::now();
         let answer = connection.ask("GET", path, None).unwrap();
+        let took = begin.elapsed();
         assert_eq!(answer.status, 200, "{path}: {answer}");
+        took
     }
 }
