@@ -1,0 +1,9 @@
+//! The module for rooted phones: the zip as it is flashed, its scripts run for real, on a phone that is
+//! emulated as far as a module sees one (`phone.sh`). Stand-ins: `installer.sh` and `boot.sh` for Magisk, and
+//! there `getprop` for Android's. SELinux is absent: labels are set in vain, as on a phone whose policy refuses.
+
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod life;
+mod module;
+mod place;
