@@ -1,6 +1,7 @@
 //! Daemons that run, come back, and leave containers alone.
 
 use std::fs;
+use std::os::unix::fs::PermissionsExt;
 
 use harness::docker::Docker;
 use harness::{pace, rootfs};
@@ -71,4 +72,83 @@ fn daemons_come_back_and_containers_run_on() {
 #[test]
 fn android_s_own_shell_and_tools_will_do() {
     check(Shell::Android);
+}
+
+#[test]
+fn nobody_but_root_changes_anything() {
+    let phone = Phone::with_module(Shell::Busybox);
+    phone.list();
+    let docker = phone.docker();
+    sleeper(&docker, "web");
+    // Every app can speak to TCP on the phone itself.
+    let refused = phone.docker_over_tcp(&["stop", "web"]);
+    let error = String::from_utf8_lossy(&refused.stderr);
+    assert!(error.contains("authorization denied"), "{error}");
+    let status = |note: &str| fs::read_to_string(format!("/proc/{}/status", phone.process(note))).unwrap();
+    let front = status("socketd.pid");
+    for expected in [
+        "Uid:\t60750\t60750\t60750\t60750",
+        "Gid:\t60750\t60750\t60750\t60750",
+        "CapEff:\t0000000000000000",
+        "CapBnd:\t0000000000000000",
+        "NoNewPrivs:\t1",
+        "Seccomp:\t2",
+    ] {
+        assert!(front.contains(expected), "{expected}: {front}");
+    }
+    assert!(status("bridge.pid").contains("Uid:\t0\t0\t0\t0"));
+    for (path, mode) in [
+        ("adb", 0o700),
+        ("adb/socketd", 0o711),
+        ("adb/socketd/log", 0o700),
+        ("adb/socketd/etc/socketd.toml", 0o644),
+        ("adb/socketd/state/bridge", 0o700),
+    ] {
+        let found = fs::metadata(phone.data(path)).unwrap().permissions().mode();
+        assert_eq!(found & 0o7777, mode, "{path}");
+    }
+}
+
+#[test]
+fn whoever_keeps_and_logs_sleeps_in_one_call() {
+    let phone = Phone::with_module(Shell::Busybox);
+    phone.list();
+    for (script, calls) in [
+        // wait4, or rt_sigsuspend until a child ends.
+        ("keep.sh", &["61", "130"][..]),
+        // read.
+        ("log.sh", &["0"]),
+    ] {
+        let processes = phone.processes();
+        let those: Vec<_> = processes
+            .iter()
+            .filter(|process| process.line.contains(script))
+            .collect();
+        assert_eq!(those.len(), 2, "{processes:?}");
+        for process in those {
+            pace::until("it waits", LIMIT, || {
+                let call = fs::read_to_string(format!("/proc/{}/syscall", process.outer)).ok()?;
+                let number = call.split(' ').next()?.to_owned();
+                calls.contains(&number.as_str()).then_some(())
+            });
+        }
+    }
+}
+
+#[test]
+fn droidspaces_shows_where_it_is_installed() {
+    let mut phone = Phone::with_module(Shell::Busybox);
+    assert_eq!(phone.list(), "");
+    let workspace = harness::droidspaces::Workspace::new(&phone.data("local/Droidspaces"));
+    workspace
+        .container("box")
+        .rootfs_at(std::path::Path::new("/nowhere"))
+        .write();
+    // Installed after the module, it is there from the next boot on.
+    phone.reboot();
+    assert_eq!(phone.list(), "box created\n");
+    // Whoever chooses gets what was chosen.
+    fs::write(phone.own("etc/bridge.args"), "# mine\r\n--runtime native\r\n").unwrap();
+    phone.reboot();
+    assert_eq!(phone.list(), "");
 }

@@ -4,6 +4,10 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod install;
 mod life;
+mod log;
 mod module;
 mod place;
+mod scripts;
+mod update;

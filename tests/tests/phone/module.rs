@@ -12,8 +12,8 @@ const DIST: &str = "SOCKETD_DIST";
 
 /// The root of the repository.
 pub(crate) fn repository() -> PathBuf {
-    let own =
-        std::env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
+    let own = std::env::var_os("CARGO_MANIFEST_DIR")
+        .map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     own.parent().unwrap().to_owned()
 }
 

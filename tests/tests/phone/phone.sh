@@ -1,33 +1,16 @@
-# A phone, as far as a module sees one: run by `unshare` in namespaces of its own, with the folder that is to be /data. Everything but that
-# is in memory and read-only; there is no /etc, no /run, no /tmp, no user database. /system/bin has toybox and mksh, as Android has them,
-# and for what toybox lacks, busybox; getprop is a stand-in. Ends as process 1 that waits for orphans, as init does.
+# A phone, as far as a module sees one: run by `unshare` in namespaces of its own, with the folders that are to be /data and /system, and
+# one to put it all. Nothing but /data and /dev can be written; there is no /etc, no /run, no /tmp, no user database. Ends as process 1
+# that waits for orphans, as init does.
 set -eu
 data=$1
-root=$2
+system=$2
+root=$3
 
 mount -t tmpfs -o mode=0755 phone "$root"
 cd "$root"
-mkdir -p system/bin vendor/bin data proc sys dev old
-cp /bin/busybox system/bin/busybox
-cp "$(command -v toybox)" system/bin/toybox
-cp /bin/mksh system/bin/sh
-for tool in $(/bin/busybox --list); do
-    [ -e "system/bin/$tool" ] || ln -s busybox "system/bin/$tool"
-done
-for tool in $(toybox); do
-    case $tool in
-        # Debian's build lacks parts of these that Android's has.
-        sh | toybox) ;;
-        *) ln -sf toybox "system/bin/$tool" ;;
-    esac
-done
-cat >system/bin/getprop <<'STANDIN'
-#!/system/bin/sh
-[ "$1" = sys.boot_completed ] && echo 1
-exit 0
-STANDIN
-chmod 0755 system/bin/getprop
-: >system/build.prop
+mkdir -p system vendor/bin data proc sys dev old
+mount --bind "$system" system
+mount -o remount,bind,ro system
 # What programs that are not static need.
 for folder in /lib64 /lib/x86_64-linux-gnu /lib/aarch64-linux-gnu; do
     if [ -d "$folder" ]; then

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
@@ -19,6 +19,9 @@ const ROOT: &str = include_str!("phone.sh");
 const INSTALLER: &str = include_str!("installer.sh");
 /// A stand-in for what Magisk does at boot.
 const BOOT: &str = include_str!("boot.sh");
+
+/// A stand-in for Android's: whatever is asked, the phone has booted.
+const GETPROP: &str = "#!/system/bin/sh\n[ \"$1\" = sys.boot_completed ] && echo 1\nexit 0\n";
 
 /// The tools that scripts of a module run with.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,9 +57,10 @@ impl Phone {
             "This test starts real containers: run it as root (sudo -E cargo test)."
         );
         let dir = pair::new_dir();
-        for folder in ["data/adb", "data/local", "root"] {
+        for folder in ["data/adb", "data/local", "root", "system/bin"] {
             fs::create_dir_all(dir.join(folder)).unwrap();
         }
+        lay_tools(&dir.join("system"));
         // As Android has it: root alone enters.
         fs::set_permissions(dir.join("data/adb"), fs::Permissions::from_mode(0o700)).unwrap();
         for (name, text) in [("installer.sh", INSTALLER), ("boot.sh", BOOT)] {
@@ -102,14 +106,13 @@ impl Phone {
         ]);
         command
             .args(["--propagation", "private", "sh", "-c", ROOT, "phone"])
-            .arg(self.dir.join("data"))
-            .arg(self.dir.join("root"))
+            .args(["data", "system", "root"].map(|folder| self.dir.join(folder)))
             .stdout(Stdio::piped());
         let mut namespaces = command.spawn().unwrap();
         let mut line = String::new();
         let mut output = BufReader::new(namespaces.stdout.take().unwrap());
         output.read_line(&mut line).unwrap();
-        assert_eq!(line, "booted\n", "is there toybox, mksh, busybox-static?");
+        assert_eq!(line, "booted\n", "the phone does not boot");
         let pid = namespaces.id();
         let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
         let init = children.trim().parse().unwrap();
@@ -252,7 +255,9 @@ impl Phone {
 
     fn enter(&self, namespaces: &[&str]) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--target", &self.init().to_string()]).args(namespaces);
+        command
+            .args(["--target", &self.init().to_string()])
+            .args(namespaces);
         command.arg("--");
         command
     }
@@ -279,7 +284,35 @@ impl Drop for Phone {
             .iter()
             .filter(|what| !what.starts_with("control group"))
             .collect();
-        assert!(other.is_empty() || std::thread::panicking(), "left behind: {other:?}");
+        assert!(
+            other.is_empty() || std::thread::panicking(),
+            "left behind: {other:?}"
+        );
+    }
+}
+
+/// What `/system` has: toybox and mksh, as Android does, and busybox for what Debian's toybox lacks.
+fn lay_tools(system: &Path) {
+    let bin = system.join("bin");
+    for (name, source) in [
+        ("busybox", "/bin/busybox"),
+        ("toybox", "/usr/bin/toybox"),
+        ("sh", "/bin/mksh"),
+    ] {
+        let copied = fs::copy(source, bin.join(name));
+        copied.unwrap_or_else(|_| {
+            panic!("There is no {source}: install it (apt-get install busybox-static toybox mksh).")
+        });
+    }
+    fs::write(bin.join("getprop"), GETPROP).unwrap();
+    fs::set_permissions(bin.join("getprop"), fs::Permissions::from_mode(0o755)).unwrap();
+    fs::write(system.join("build.prop"), "").unwrap();
+    for (program, arguments) in [("toybox", &[][..]), ("busybox", &["--list"][..])] {
+        let list = Command::new(bin.join(program)).args(arguments).output().unwrap();
+        for tool in String::from_utf8(list.stdout).unwrap().split_whitespace() {
+            // What is there already is meant to be.
+            let _ = symlink(program, bin.join(tool));
+        }
     }
 }
 
