@@ -9,5 +9,6 @@ mod life;
 mod log;
 mod module;
 mod place;
+mod policy;
 mod scripts;
 mod update;
