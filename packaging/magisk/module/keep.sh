@@ -37,7 +37,7 @@ seconds_up() {
 become_bridge() {
     # Whoever starts modules is out of reach when memory runs out, and containers inherit it: the kernel must be able to end one that
     # takes it all.
-    echo 0 >/proc/self/oom_score_adj
+    echo 0 2>/dev/null >/proc/self/oom_score_adj
     set -- serve --state-dir "$STATE"
     if [ -f "$ETC/bridge.toml" ]; then
         set -- "$@" --ceiling "$ETC/bridge.toml"
