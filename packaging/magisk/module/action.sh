@@ -25,4 +25,5 @@ tell socketd "socketd (user 60750)"
 echo "Listening, by $ETC/socketd.toml:"
 sed -n 's/^url *= */  /p' "$ETC/socketd.toml" 2>/dev/null
 echo "Logs: $LOG. Kernel: $(uname -r). SELinux: $(getenforce 2>/dev/null || echo unknown)."
+echo "More: su -c '$BIN/socketd status' and su -c '$BIN/socketd doctor'"
 exit 0

@@ -106,6 +106,8 @@ end() {
 
 make_places && make_run || exit 1
 trap end TERM INT
+# Where log.sh was killed nobody hears what is said; the daemon is kept all the same.
+trap '' PIPE
 echo "$$" >"$RUN/$name.keeper"
 pause=$PAUSE_MIN
 while :; do

@@ -145,3 +145,39 @@ fn programs_of_this_machine_alone_are_installed() {
         assert!(text.lines().any(|found| found == line), "{file}: {text}");
     }
 }
+
+/// Flashes in a recovery, with what that finds of Magisk.
+fn check_recovery(phone: &Phone, functions: Option<&str>, ends_well: bool, says: &str) {
+    fs::copy(first(), phone.data("module.zip")).unwrap();
+    let _ = fs::remove_dir_all(phone.data("adb/magisk"));
+    if let Some(text) = functions {
+        fs::create_dir(phone.data("adb/magisk")).unwrap();
+        fs::write(phone.data("adb/magisk/util_functions.sh"), text).unwrap();
+    }
+    let said = phone.sh(
+        "cd /data && unzip -o -q module.zip 'META-INF/*' && exec 3>said && \
+         if sh META-INF/com/google/android/update-binary 3 3 /data/module.zip; then echo well; fi; cat said",
+    );
+    assert_eq!(said.starts_with("well\n"), ends_well, "{said}");
+    assert!(said.contains(says), "{said}");
+}
+
+#[test]
+fn a_recovery_flashes_it_with_magisk_s_functions() {
+    let mut phone = Phone::new(Shell::Busybox);
+    phone.boot();
+    check_recovery(&phone, None, false, "ui_print This recovery knows no Magisk");
+    check_recovery(
+        &phone,
+        Some("MAGISK_VER_CODE=19000"),
+        false,
+        "ui_print Magisk is too old",
+    );
+    let functions = "MAGISK_VER_CODE=27000\ninstall_module() { ui_print \"flashing $ZIPFILE\"; }\n";
+    check_recovery(
+        &phone,
+        Some(functions),
+        true,
+        "ui_print flashing /data/module.zip",
+    );
+}

@@ -157,3 +157,74 @@ fn droidspaces_shows_where_it_is_installed() {
     phone.reboot();
     assert_eq!(phone.list(), "");
 }
+
+#[test]
+fn rights_are_read_again_below_a_folder_that_is_root_s_alone() {
+    let phone = Phone::with_module(Shell::Busybox);
+    phone.list();
+    sleeper(&phone.docker(), "web");
+    let path = phone.own("etc/socketd.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    let more = text.replace("\naccess = \"read\"\n", "\naccess = \"operate\"\n");
+    assert_ne!(text, more);
+    fs::write(&path, more).unwrap();
+    phone.sh("kill -HUP $(cat /dev/socketd/socketd.pid)");
+    pace::until("one may stop containers now", LIMIT, || {
+        let stopped = phone.docker_over_tcp(&["stop", "-t", "0", "web"]);
+        stopped.status.success().then_some(())
+    });
+}
+
+#[test]
+fn a_daemon_is_kept_where_its_log_is_not() {
+    let phone = Phone::with_module(Shell::Busybox);
+    phone.list();
+    for process in phone.processes() {
+        if process.line.contains("log.sh") {
+            kill(Pid::from_raw(process.outer), Signal::SIGKILL).unwrap();
+        }
+    }
+    for note in ["bridge.pid", "socketd.pid"] {
+        crash(&phone, note);
+    }
+    assert_eq!(phone.list(), "");
+}
+
+#[test]
+fn what_is_wrong_stands_in_the_log_and_is_mended_without_a_boot() {
+    let mut phone = Phone::with_module(Shell::Busybox);
+    phone.list();
+    let path = phone.own("etc/socketd.toml");
+    let text = fs::read_to_string(&path).unwrap();
+    fs::write(&path, "colour = \"blue\"\n").unwrap();
+    phone.reboot();
+    pace::until("it is started again, and later", LIMIT, || {
+        let log = fs::read_to_string(phone.own("log/socketd.log")).ok()?;
+        (log.contains("unknown field") && log.contains("starting it again in 2 s")).then_some(())
+    });
+    let action = phone.script("adb/modules/socketd/action.sh", &[]);
+    assert!(action.contains("The bridge (root) runs"), "{action}");
+    assert!(
+        action.contains("socketd (user 60750) does NOT run; it is being started again"),
+        "{action}"
+    );
+    fs::write(&path, text).unwrap();
+    assert_eq!(phone.list(), "");
+}
+
+#[test]
+fn beside_a_service_of_the_image_the_module_is_silent() {
+    let mut phone = Phone::new(Shell::Busybox);
+    fs::write(phone.vendor("socketd-bridge"), "").unwrap();
+    phone.boot();
+    let said = phone.install(crate::module::first());
+    assert!(said.contains("the module will stay silent"), "{said}");
+    phone.reboot();
+    let log = fs::read_to_string(phone.own("log/service.log")).unwrap();
+    assert!(log.contains("init starts it"), "{log}");
+    let kept = phone
+        .processes()
+        .into_iter()
+        .any(|process| process.line.contains("keep.sh"));
+    assert!(!kept);
+}

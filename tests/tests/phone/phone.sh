@@ -1,16 +1,19 @@
-# A phone, as far as a module sees one: run by `unshare` in namespaces of its own, with the folders that are to be /data and /system, and
-# one to put it all. Nothing but /data and /dev can be written; there is no /etc, no /run, no /tmp, no user database. Ends as process 1
+# A phone, as far as a module sees one: run by `unshare` in namespaces of its own, with the folders that are to be /data, /system and
+# /vendor, and one to put it all. Nothing but /data and /dev can be written; there is no /etc, no /run, no /tmp, no user database. Ends as process 1
 # that waits for orphans, as init does.
 set -eu
 data=$1
 system=$2
-root=$3
+vendor=$3
+root=$4
 
 mount -t tmpfs -o mode=0755 phone "$root"
 cd "$root"
-mkdir -p system vendor/bin data proc sys dev old
+mkdir -p system vendor data proc sys dev old
 mount --bind "$system" system
 mount -o remount,bind,ro system
+mount --bind "$vendor" vendor
+mount -o remount,bind,ro vendor
 # What programs that are not static need.
 for folder in /lib64 /lib/x86_64-linux-gnu /lib/aarch64-linux-gnu; do
     if [ -d "$folder" ]; then

@@ -57,7 +57,7 @@ impl Phone {
             "This test starts real containers: run it as root (sudo -E cargo test)."
         );
         let dir = pair::new_dir();
-        for folder in ["data/adb", "data/local", "root", "system/bin"] {
+        for folder in ["data/adb", "data/local", "root", "system/bin", "vendor/bin"] {
             fs::create_dir_all(dir.join(folder)).unwrap();
         }
         lay_tools(&dir.join("system"));
@@ -87,6 +87,11 @@ impl Phone {
         self.dir.join("data").join(path)
     }
 
+    /// A program that the image brings.
+    pub(crate) fn vendor(&self, name: &str) -> PathBuf {
+        self.dir.join("vendor/bin").join(name)
+    }
+
     /// A file of the module's own data.
     pub(crate) fn own(&self, path: &str) -> PathBuf {
         self.data("adb/socketd").join(path)
@@ -106,7 +111,7 @@ impl Phone {
         ]);
         command
             .args(["--propagation", "private", "sh", "-c", ROOT, "phone"])
-            .args(["data", "system", "root"].map(|folder| self.dir.join(folder)))
+            .args(["data", "system", "vendor", "root"].map(|folder| self.dir.join(folder)))
             .stdout(Stdio::piped());
         let mut namespaces = command.spawn().unwrap();
         let mut line = String::new();
