@@ -77,7 +77,9 @@ pub fn begin_log(format: LogFormat) {
         .and_then(|word| word.parse().ok());
     let log = tracing_subscriber::fmt()
         .with_max_level(asked.unwrap_or(LevelFilter::INFO))
-        .with_writer(io::stderr);
+        .with_writer(io::stderr)
+        // Else a line that nobody can be told is complained about where nobody hears it, and that panics.
+        .log_internal_errors(false);
     match format {
         LogFormat::Json => log.json().flatten_event(true).init(),
         LogFormat::Text => log

@@ -31,11 +31,11 @@ make_run() {
 keeper() {
     { read -r pid <"$RUN/$1.keeper"; } 2>/dev/null || return 1
     # The number may be another's by now.
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "keep.sh $1 $" && echo "$pid"
+    tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "keep.sh $1 $" && echo "$pid"
 }
 
 # The daemon itself, as keep.sh has noted it; fails where it does not run.
 daemon() {
     { read -r pid <"$RUN/$1.pid"; } 2>/dev/null || return 1
-    tr '\0' ' ' <"/proc/$pid/cmdline" 2>/dev/null | grep -q "^$BIN/socketd" && echo "$pid"
+    tr '\0' ' ' 2>/dev/null <"/proc/$pid/cmdline" | grep -q "^$BIN/socketd" && echo "$pid"
 }

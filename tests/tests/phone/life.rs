@@ -184,10 +184,16 @@ fn a_daemon_is_kept_where_its_log_is_not() {
             kill(Pid::from_raw(process.outer), Signal::SIGKILL).unwrap();
         }
     }
-    for note in ["bridge.pid", "socketd.pid"] {
+    let notes = ["bridge.pid", "socketd.pid"];
+    let before = notes.map(|note| phone.process(note));
+    // Both say something about this, and nobody hears it.
+    sleeper(&phone.docker(), "web");
+    assert_eq!(phone.list(), "web running\n");
+    assert_eq!(notes.map(|note| phone.process(note)), before);
+    for note in notes {
         crash(&phone, note);
     }
-    assert_eq!(phone.list(), "");
+    assert_eq!(phone.list(), "web running\n");
 }
 
 #[test]

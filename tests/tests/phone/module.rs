@@ -7,7 +7,7 @@ use std::sync::OnceLock;
 
 use harness::binaries::binaries;
 
-/// Folder that `packaging/build.sh` leaves, to be packed as it is: for release builds.
+/// Folder that `packaging/build.sh` leaves, to be packed as it is; where it is no whole path, it begins at the repository.
 const DIST: &str = "SOCKETD_DIST";
 
 /// The root of the repository.
@@ -26,7 +26,7 @@ fn dist() -> &'static Path {
     static DIST_FOLDER: OnceLock<PathBuf> = OnceLock::new();
     DIST_FOLDER.get_or_init(|| {
         if let Some(folder) = std::env::var_os(DIST) {
-            return folder.into();
+            return repository().join(folder);
         }
         let folder = scratch().join("dist");
         fs::create_dir_all(folder.join(MACHINE)).unwrap();
