@@ -2,7 +2,8 @@
 # packaging/magisk/pack.sh DIST OUT.zip: makes the zip that Magisk, KernelSU and APatch flash.
 #
 # DIST holds x86_64/ and aarch64/ (one is enough), each with socketd and socketd-bridge. The same files give the same bytes. The
-# version is that of Cargo.toml; SOCKETD_VERSION gives another, SOCKETD_ZIP_LEVEL a faster zip (1 to 9). Needs zip.
+# version is that of Cargo.toml; SOCKETD_VERSION gives another, SOCKETD_ZIP_LEVEL (1 to 9) less work. Needs zip and xz: programs
+# of a machine are in an archive of their own, a third smaller than zip makes them.
 set -eu
 
 if [ $# -ne 2 ]; then
@@ -28,10 +29,16 @@ sed -e "s/@VERSION@/$version/" -e "s/@VERSION_CODE@/$code/" "$here/module/module
 machines=0
 for machine in x86_64 aarch64; do
     if [ -d "$dist/$machine" ]; then
-        mkdir -p "$stage/bin/$machine"
+        mkdir -p "$stage/bin"
         for program in socketd socketd-bridge; do
-            cp "$dist/$machine/$program" "$stage/bin/$machine/$program"
+            if [ ! -f "$dist/$machine/$program" ]; then
+                echo "$dist/$machine has no $program" >&2
+                exit 1
+            fi
         done
+        # The dictionary bounds what a phone needs to unpack it, and every small decoder knows this checksum.
+        tar -C "$dist/$machine" --format=ustar --mtime="@$epoch" --owner=0 --group=0 --numeric-owner --mode=0755 \
+            -cf - socketd socketd-bridge | xz -T1 --check=crc32 "--lzma2=preset=${SOCKETD_ZIP_LEVEL:-9e},dict=8MiB" >"$stage/bin/$machine.tar.xz"
         machines=$((machines + 1))
     fi
 done
@@ -41,7 +48,7 @@ if [ "$machines" -eq 0 ]; then
 fi
 
 find "$stage" -type f -exec chmod 0644 {} +
-chmod 0755 "$stage/META-INF/com/google/android/update-binary" "$stage"/bin/*/*
+chmod 0755 "$stage/META-INF/com/google/android/update-binary"
 find "$stage" -type f -exec touch -d "@$epoch" {} +
 rm -f "$out"
 cd "$stage"

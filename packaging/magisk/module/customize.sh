@@ -4,8 +4,8 @@
 # shellcheck source-path=SCRIPTDIR source=places.sh
 . "$MODPATH/places.sh"
 
-# The folder of programs for this machine. Programs are static: what counts is the kernel, not the apps.
-machine_folder() {
+# The archive of programs for this machine. Programs are static: what counts is the kernel, not the apps.
+machine_name() {
     case $ARCH in
         arm64) echo aarch64 ;;
         x64) echo x86_64 ;;
@@ -59,7 +59,7 @@ install_default() {
     fi
 }
 
-if ! machine=$(machine_folder) || [ ! -d "$MODPATH/bin/$machine" ]; then
+if ! machine=$(machine_name) || [ ! -f "$MODPATH/bin/$machine.tar.xz" ]; then
     abort "! This zip has no programs for $ARCH ($(uname -m))"
 fi
 
@@ -71,12 +71,8 @@ kernel_has 3 10 || abort "! Kernel $kernel is too old: 3.10 or later, please"
 ui_print "- $machine, Android API $API, kernel $kernel"
 tell_of_kernel
 
-for program in socketd-bridge socketd; do
-    mv "$MODPATH/bin/$machine/$program" "$MODPATH/bin/$program" || abort "! The zip lacks $program"
-done
-for folder in "$MODPATH"/bin/*/; do
-    rm -rf "$folder"
-done
+tar -xJf "$MODPATH/bin/$machine.tar.xz" -C "$MODPATH/bin" || abort "! The programs cannot be unpacked"
+rm -f "$MODPATH"/bin/*.tar.xz
 set_perm_recursive "$MODPATH" 0 0 0755 0644
 set_perm_recursive "$MODPATH/bin" 0 0 0755 0755
 for program in socketd-bridge socketd; do
