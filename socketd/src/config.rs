@@ -1,5 +1,6 @@
 //! Arguments of the command line.
 
+pub mod asked;
 pub mod file;
 pub mod limits;
 mod listen;
@@ -15,6 +16,7 @@ use crate::link::StockAddress;
 use crate::policy::browser::{HostName, Origin};
 use crate::sandbox::Identity;
 
+pub use asked::{Asked, Inherited, InheritedError};
 pub use limits::{Limit, LimitError, Limits};
 pub use listen::{Listen, ListenError, Options, Place, TlsFiles};
 pub use setup::{Setup, SetupError};
@@ -113,7 +115,7 @@ pub struct Serve {
     #[command(flatten)]
     pub bridge: Bridge,
 
-    /// Where to listen: unix://PATH or tcp://HOST:PORT, then perhaps ?OPTIONS. May be given several times.
+    /// Where to listen: unix://PATH, tcp://HOST:PORT or fd://NAME, then perhaps ?OPTIONS. May be given several times.
     ///
     /// HOST is an IP address or `localhost`; port 0 takes a free one and the log names it. Whoever
     /// can connect rules the containers, and through them the machine, unless options say less. So an address
@@ -123,11 +125,14 @@ pub struct Serve {
     /// connect. Without TLS, or with tls=server, such an address is refused, unless `insecure` is among the
     /// options. Files are read again on SIGHUP.
     ///
+    /// fd://NAME is every socket of that name that systemd (or whoever starts this program) has opened for it, fd:// all that
+    /// nobody else asks for. A socket that is asked for by its very address is taken as well. Options are the same.
+    ///
     /// Who may do what: access=read|operate|full|none, allow=GROUP,... and deny=GROUP,... (CONTAINERS, EXEC,
     /// POST, ALLOW_START, ...); label=KEY[=VALUE] and name=PATTERN show only such containers; callers=known
     /// admits only the callers of the configuration file.
     #[arg(long, value_name = "URL", required_unless_present = "config")]
-    pub listen: Vec<Listen>,
+    pub listen: Vec<Asked>,
 
     /// Further listeners, and who may do what, as a file of TOML. SIGHUP reads it again.
     ///
@@ -138,7 +143,7 @@ pub struct Serve {
     /// Where /metrics and /_socketd/health are served and nothing else, as a URL like those of --listen.
     /// May be given several times. Both are on every --listen as well.
     #[arg(long, value_name = "URL")]
-    pub metrics_listen: Vec<Listen>,
+    pub metrics_listen: Vec<Asked>,
 
     /// Another limit than by default: NAME=N. May be given several times, and stands above the file's [limits].
     ///

@@ -11,6 +11,10 @@ use std::time::Duration;
 /// Stops a client that only connects from taking every descriptor.
 pub const CONNECTIONS_MAX: usize = 2048;
 
+/// Sockets that are taken over from whoever starts this program, and no more: one for each listener. Stops an
+/// environment that was not meant so from being taken for a promise.
+pub const INHERITED_MAX: usize = 64;
+
 /// Connections from one IP address, over all listeners. Stops one machine from taking every connection from
 /// the others; Portainer and its like leave some dozens idle.
 pub const CONNECTIONS_PER_ADDRESS_MAX: usize = 512;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-use crate::config::{Limits, Place, Serve, Setup};
+use crate::config::{Inherited, Limits, Place, Serve, Setup};
 use crate::front::{Certificates, Listener};
 use crate::policy::caller::Keeper;
 
@@ -13,6 +13,8 @@ use crate::policy::caller::Keeper;
 pub(crate) struct Renewal<'a> {
     certificates: Vec<Arc<Certificates>>,
     arguments: &'a Serve,
+    /// What this process was started with.
+    inherited: Vec<Inherited>,
     /// Where was listened from the start.
     places: Vec<Place>,
     limits: Limits,
@@ -43,6 +45,7 @@ impl<'a> Renewal<'a> {
         Ok(Self {
             certificates,
             arguments,
+            inherited: setup.inherited.clone(),
             places: setup.places().cloned().collect(),
             limits: setup.limits,
             keeper,
@@ -71,7 +74,7 @@ impl<'a> Renewal<'a> {
         }
         if let Some(path) = &self.arguments.config {
             let path = path.display();
-            match Setup::read(self.arguments) {
+            match Setup::read(self.arguments, &self.inherited) {
                 Ok(setup) if setup.places().eq(&self.places) => {
                     self.keeper.exchange(setup.rules());
                     tracing::info!(%path, "callers and their rights were read again");

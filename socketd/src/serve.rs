@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::sync::Arc;
 
 use nix::sys::stat::{Mode, umask};
@@ -13,6 +14,7 @@ use tokio::time::Interval;
 use crate::config::{Bridge, Listen, Place, Serve, Setup, SetupError};
 use crate::dialer::{Dialer, StartError, Started};
 use crate::ending;
+use crate::front::inherited::{self, TakeError};
 use crate::front::{self, BindError, CertificateError, House, Listener, Planned};
 use crate::link::{self, Link};
 use crate::observe::metrics::Metrics;
@@ -28,6 +30,8 @@ use crate::systemd::Systemd;
 pub enum ServeError {
     /// What is to be done is not said so that it can be.
     Setup(SetupError),
+    /// The sockets that it was started with are none that can be used.
+    Inherited(TakeError),
     /// Power could not be given up.
     Sandbox(SandboxError),
     /// The process that connects to the bridge as root could not be started.
@@ -44,6 +48,7 @@ impl fmt::Display for ServeError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Setup(error) => error.fmt(f),
+            Self::Inherited(error) => error.fmt(f),
             Self::Sandbox(error) => error.fmt(f),
             Self::Dialer(error) => write!(f, "cannot start the dialer: {error}"),
             Self::Certificates(error) => error.fmt(f),
@@ -67,21 +72,20 @@ impl From<SandboxError> for ServeError {
 /// # Errors
 /// See [`ServeError`].
 pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
-    if let Err(error) = sandbox::close_inherited() {
+    let taken = inherited::take().map_err(ServeError::Inherited)?;
+    if let Err(error) = sandbox::close_inherited(&taken.sockets) {
         tracing::warn!(%error, "descriptors that were left open for this process stay open");
     }
     let systemd = Systemd::from_environment();
     let metrics = Metrics::new();
-    let setup = Setup::read(arguments).map_err(ServeError::Setup)?;
+    let setup = Setup::read(arguments, &taken.known).map_err(ServeError::Setup)?;
     let group = arguments
         .socket_group
         .as_ref()
         .map(sandbox::find_group)
         .transpose()?;
-    for place in setup.places() {
-        if let Place::Unix(path) = place {
-            sandbox::prepare_directory(path, arguments.user)?;
-        }
+    for path in setup.own_files() {
+        sandbox::prepare_directory(path, arguments.user)?;
     }
     let dialer = start_dialer(&arguments.bridge).map_err(ServeError::Dialer)?;
     let planned = plan(&setup, arguments)?;
@@ -90,13 +94,7 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
     umask(Mode::from_bits_truncate(0o077));
     let runtime = runtime().map_err(ServeError::Runtime)?;
     runtime.block_on(async {
-        let mut listeners = Vec::new();
-        for (planned, place) in planned.iter().zip(setup.places()) {
-            let listener = Listener::bind(planned, group)
-                .await
-                .map_err(|error| ServeError::Bind(place.clone(), error))?;
-            listeners.push(listener);
-        }
+        let listeners = listeners(&planned, &setup, taken.sockets, group).await?;
         sandbox::irrevocably_wall_in(&openings(arguments, &setup))?;
         for certificates in planned.iter().filter_map(Planned::certificates) {
             if let Err(error) = certificates.rehearse() {
@@ -109,14 +107,38 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
     })
 }
 
-/// Gives up the network where nobody is listened to over one, then every power.
+/// Opens those that are not open yet.
+async fn listeners(
+    planned: &[Planned],
+    setup: &Setup,
+    inherited: Vec<OwnedFd>,
+    group: Option<Gid>,
+) -> Result<Vec<Listener>, ServeError> {
+    let mut inherited: Vec<_> = inherited.into_iter().map(Some).collect();
+    let mut listeners = Vec::new();
+    for (planned, listen) in planned.iter().zip(setup.everywhere()) {
+        let socket = listen
+            .inherited
+            .and_then(|number| inherited.get_mut(number)?.take());
+        let listener = match socket {
+            Some(socket) => Listener::inherit(planned, socket).map_err(BindError::Io),
+            None => Listener::bind(planned, group).await,
+        };
+        listeners.push(listener.map_err(|error| ServeError::Bind(listen.place.clone(), error))?);
+    }
+    Ok(listeners)
+}
+
+/// Gives up the network where no socket is to be made in it, then every power.
 fn drop_power(arguments: &Serve, setup: &Setup, socket_group: Option<Gid>) -> Result<(), SandboxError> {
     let root = geteuid().is_root();
     if arguments.bridge.stock.is_some() {
         link::look_at_machine();
     }
     let mut groups: Vec<Gid> = socket_group.into_iter().collect();
-    if setup.places().all(|place| matches!(place, Place::Unix(_))) {
+    // Who connects to a socket that is open already comes from where that was opened.
+    let in_network = |listen: &Listen| listen.inherited.is_none() && !matches!(listen.place, Place::Unix(_));
+    if !setup.everywhere().any(in_network) {
         sandbox::irrevocably_leave_network()?;
     } else if sandbox::sockets_need_a_group()? {
         tracing::info!(group = %sandbox::INET, "this kernel gives sockets of the network to a group alone: joining it");
@@ -135,14 +157,11 @@ fn openings(arguments: &Serve, setup: &Setup) -> Openings {
         abstract_sockets: arguments.bridge.stock.is_some(),
         ..Openings::default()
     };
+    openings.removed.extend(setup.own_files().cloned());
     for place in setup.places() {
-        match place {
-            Place::Unix(path) => openings.removed.push(path.clone()),
-            Place::Tls(_, files) => {
-                let files = [files.ca.as_ref(), Some(&files.cert), Some(&files.key)];
-                openings.read_again.extend(files.into_iter().flatten().cloned());
-            }
-            Place::Tcp(_) => {}
+        if let Place::Tls(_, files) = place {
+            let files = [files.ca.as_ref(), Some(&files.cert), Some(&files.key)];
+            openings.read_again.extend(files.into_iter().flatten().cloned());
         }
     }
     openings
@@ -291,7 +310,8 @@ fn tell(listener: &Listener, listen: &Listen) {
         Place::Unix(_) => (None, false),
     };
     let limited = listen.terms.access != Access::full();
-    tracing::info!(url = %listener, tls, limited, "listening");
+    let inherited = listen.inherited.is_some();
+    tracing::info!(url = %listener, tls, limited, inherited, "listening");
     if exposed && !listen.terms.known_only && !limited {
         tracing::warn!(
             url = %listener,

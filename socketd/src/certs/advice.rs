@@ -58,7 +58,7 @@ pub(super) fn text(dir: &Path, arguments: &CertsInit) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::{Listen, Place, TlsFiles};
+    use crate::config::{Asked, Place, TlsFiles};
     use crate::sandbox::Identity;
 
     fn advice(dir: &str, hosts: &[&str]) -> String {
@@ -84,7 +84,9 @@ mod tests {
                 key: file("server-key.pem"),
             };
             let expected = Place::Tls(([0, 0, 0, 0], PORT).into(), files);
-            let listen = url.parse::<Listen>().unwrap();
+            let Asked::Place(listen) = url.parse().unwrap() else {
+                panic!("{url}");
+            };
             assert_eq!(listen.place, expected, "{url}");
         }
     }

@@ -13,6 +13,7 @@ use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use serde::Deserialize;
 
+use super::asked::Asked;
 use super::limits::Limits;
 use super::listen::{Listen, ListenError, Options};
 use super::terms::{TermsError, TermsText};
@@ -97,7 +98,7 @@ impl fmt::Display for CallerError {
 #[derive(Debug, Default, PartialEq)]
 pub struct Config {
     /// Where to listen, besides the command line.
-    pub listeners: Vec<Listen>,
+    pub listeners: Vec<Asked>,
     /// Who is known, in the order in which they are tried.
     pub callers: Vec<Known>,
     /// Names of this machine, besides the command line.
@@ -218,7 +219,7 @@ fn parsed<T: std::str::FromStr<Err: fmt::Display>>(key: &str, texts: &[String]) 
 }
 
 impl ListenerText {
-    fn listen(self) -> Result<Listen, ListenError> {
+    fn listen(self) -> Result<Asked, ListenError> {
         let mut options = Options::default();
         if self.insecure {
             options.take("insecure", None)?;
@@ -242,7 +243,7 @@ impl ListenerText {
                 options.take(name, Some(value))?;
             }
         }
-        Listen::parse(&self.url, options)
+        Asked::parse(&self.url, options)
     }
 }
 

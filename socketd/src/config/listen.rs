@@ -3,7 +3,6 @@
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use percent_encoding::percent_decode_str;
 
@@ -17,6 +16,8 @@ pub struct Listen {
     pub place: Place,
     /// Who may do what.
     pub terms: Terms,
+    /// Which of the sockets that this process was started with is listened on; none where it opens its own.
+    pub inherited: Option<usize>,
 }
 
 /// Without options: what a client is given.
@@ -51,7 +52,7 @@ pub struct TlsFiles {
 /// Why a `--listen` is refused.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenError {
-    /// Neither `unix://` nor `tcp://`.
+    /// Neither `unix://` nor `tcp://` nor `fd://`.
     Scheme,
     /// The path is not absolute.
     RelativePath,
@@ -94,7 +95,7 @@ impl From<TermsError> for ListenError {
 impl fmt::Display for ListenError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Scheme => f.write_str("it must begin with unix:// or tcp://"),
+            Self::Scheme => f.write_str("it must begin with unix://, tcp:// or fd://"),
             Self::RelativePath => f.write_str("the path of a unix socket must be absolute: unix:///run/..."),
             Self::Address => {
                 f.write_str("it must be tcp://HOST:PORT, HOST an IP address (IPv6 in brackets) or localhost")
@@ -136,23 +137,21 @@ impl fmt::Display for ListenError {
 
 impl std::error::Error for ListenError {}
 
-impl FromStr for Listen {
-    type Err = ListenError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Self::parse(text, Options::default())
-    }
+/// A URL taken apart.
+#[derive(Debug)]
+pub(super) struct Url<'a> {
+    /// What stands before the question mark.
+    pub(super) place: &'a str,
+    /// What stands behind it, and what was given beside it.
+    pub(super) options: Options,
 }
 
-impl Listen {
-    /// Reads a URL; `options` are those that were given beside it.
-    ///
-    /// # Errors
-    /// See [`ListenError`].
-    pub fn parse(text: &str, mut options: Options) -> Result<Self, ListenError> {
-        let (url, more) = match text.split_once('?') {
+impl<'a> Url<'a> {
+    /// Takes it apart; `options` are those that were given beside it.
+    pub(super) fn parse(text: &'a str, mut options: Options) -> Result<Self, ListenError> {
+        let (place, more) = match text.split_once('?') {
             None => (text, None),
-            Some((url, more)) => (url, Some(more)),
+            Some((place, more)) => (place, Some(more)),
         };
         for option in more.into_iter().flat_map(|more| more.split('&')) {
             let (name, value) = match option.split_once('=') {
@@ -162,21 +161,26 @@ impl Listen {
             let value = value.map(|value| decoded(name, value)).transpose()?;
             options.take(name, value.as_deref())?;
         }
-        if let Some(path) = url.strip_prefix("unix://") {
+        Ok(Self { place, options })
+    }
+
+    /// A place of our own.
+    pub(super) fn listen(self) -> Result<Listen, ListenError> {
+        if let Some(path) = self.place.strip_prefix("unix://") {
             let path = PathBuf::from(decoded("unix://", path)?);
             if !path.is_absolute() {
                 return Err(ListenError::RelativePath);
             }
-            return options.at_path(path);
+            return self.options.at_path(path);
         }
-        let place = url.strip_prefix("tcp://").ok_or(ListenError::Scheme)?;
+        let place = self.place.strip_prefix("tcp://").ok_or(ListenError::Scheme)?;
         let address = parse_address(place.trim_end_matches('/')).ok_or(ListenError::Address)?;
-        options.at(address)
+        self.options.at(address)
     }
 }
 
 /// A text may hold what would end it (`&`, `?`, `%`) as `%26` and the like.
-fn decoded(name: &str, text: &str) -> Result<String, ListenError> {
+pub(super) fn decoded(name: &str, text: &str) -> Result<String, ListenError> {
     percent_decode_str(text)
         .decode_utf8()
         .map(std::borrow::Cow::into_owned)
@@ -191,7 +195,7 @@ enum Mode {
 }
 
 /// What stands behind the question mark, or beside the URL in a file.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct Options {
     insecure: Option<()>,
     tls: Option<Mode>,
@@ -226,7 +230,7 @@ impl Options {
         }
     }
 
-    fn at_path(self, path: PathBuf) -> Result<Listen, ListenError> {
+    pub(super) fn at_path(self, path: PathBuf) -> Result<Listen, ListenError> {
         if self.tls.is_some() || self.insecure.is_some() {
             return Err(ListenError::UnixTls);
         }
@@ -234,7 +238,13 @@ impl Options {
         Ok(Listen {
             place: Place::Unix(path),
             terms: self.terms.terms()?,
+            inherited: None,
         })
+    }
+
+    /// Who may do what.
+    pub(super) fn terms(self) -> Result<Terms, ListenError> {
+        Ok(self.terms.terms()?)
     }
 
     /// Files of certificates mean nothing where no TLS is spoken.
@@ -246,7 +256,7 @@ impl Options {
         }
     }
 
-    fn at(self, address: SocketAddr) -> Result<Listen, ListenError> {
+    pub(super) fn at(self, address: SocketAddr) -> Result<Listen, ListenError> {
         let insecure = self.insecure.is_some();
         let exposed = !address.ip().is_loopback() && !insecure;
         if self.tls.is_none() {
@@ -257,8 +267,11 @@ impl Options {
             if exposed {
                 return Err(ListenError::Exposed(address));
             }
-            let place = Place::Tcp(address);
-            return Ok(Listen { place, terms });
+            return Ok(Listen {
+                place: Place::Tcp(address),
+                terms,
+                inherited: None,
+            });
         };
         let ca = match (mode, self.ca) {
             (Mode::Verify, _) if insecure => return Err(ListenError::InsecureTls),
@@ -274,8 +287,11 @@ impl Options {
             cert: self.cert.ok_or(ListenError::Missing("cert"))?,
             key: self.key.ok_or(ListenError::Missing("key"))?,
         };
-        let place = Place::Tls(address, files);
-        Ok(Listen { place, terms })
+        Ok(Listen {
+            place: Place::Tls(address, files),
+            terms,
+            inherited: None,
+        })
     }
 }
 
@@ -311,9 +327,13 @@ impl fmt::Display for Place {
 mod tests {
     use super::*;
 
+    fn listen(text: &str) -> Result<Listen, ListenError> {
+        Url::parse(text, Options::default())?.listen()
+    }
+
     #[track_caller]
     fn check(text: &str, expected: Result<&str, ListenError>) {
-        let got = text.parse::<Listen>().map(|listen| listen.to_string());
+        let got = listen(text).map(|listen| listen.to_string());
         assert_eq!(got, expected.map(str::to_owned), "{text}");
     }
 
@@ -342,7 +362,7 @@ mod tests {
 
     #[track_caller]
     fn check_options(options: &str, expected: Result<Option<&str>, ListenError>) {
-        let got = format!("tcp://0.0.0.0:2376?{options}").parse();
+        let got = listen(&format!("tcp://0.0.0.0:2376?{options}"));
         let expected = expected.map(|ca| {
             let files = TlsFiles {
                 ca: ca.map(PathBuf::from),
@@ -352,6 +372,7 @@ mod tests {
             Listen {
                 place: Place::Tls(([0, 0, 0, 0], 2376).into(), files),
                 terms: Terms::default(),
+                inherited: None,
             }
         });
         assert_eq!(got, expected, "{options}");

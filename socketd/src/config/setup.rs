@@ -1,8 +1,10 @@
 //! The command line and the configuration file together: all that `serve` is to do.
 
 use std::fmt;
+use std::path::PathBuf;
 
 use super::Serve;
+use super::asked::{Inherited, InheritedError, allot};
 use super::file::{Config, ConfigError, check_listeners};
 use super::limits::Limits;
 use super::listen::{Listen, Place};
@@ -16,6 +18,8 @@ pub struct Setup {
     pub listeners: Vec<Listen>,
     /// Where to listen for observers alone.
     pub observers: Vec<Listen>,
+    /// The sockets that this process was started with; each is one listener's.
+    pub inherited: Vec<Inherited>,
     /// What clients may have.
     pub limits: Limits,
     /// Who is known.
@@ -31,12 +35,15 @@ pub enum SetupError {
     File(ConfigError),
     /// Nobody said where to listen.
     NoListener,
+    /// The sockets that this process was started with.
+    Inherited(InheritedError),
 }
 
 impl fmt::Display for SetupError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::File(error) => error.fmt(f),
+            Self::Inherited(error) => error.fmt(f),
             Self::NoListener => f.write_str(
                 "nobody said where to listen: --listen URL, or [[listener]] in the configuration file",
             ),
@@ -47,20 +54,25 @@ impl fmt::Display for SetupError {
 impl std::error::Error for SetupError {}
 
 impl Setup {
-    /// Reads the file, where there is one.
+    /// Reads the file, where there is one, and allots the sockets that this process was started with.
     ///
     /// # Errors
     /// See [`SetupError`].
-    pub fn read(arguments: &Serve) -> Result<Self, SetupError> {
+    pub fn read(arguments: &Serve, sockets: &[Inherited]) -> Result<Self, SetupError> {
         let config = match &arguments.config {
             None => Config::default(),
             Some(path) => Config::read(path).map_err(|error| of_file(arguments, error))?,
         };
-        let mut listeners = arguments.listen.clone();
-        listeners.extend(config.listeners);
-        if listeners.is_empty() {
+        let mut asked = arguments.listen.clone();
+        asked.extend(config.listeners);
+        if asked.is_empty() {
             return Err(SetupError::NoListener);
         }
+        let for_clients = asked.len();
+        asked.extend(arguments.metrics_listen.iter().cloned());
+        let mut allotted = allot(asked, sockets).map_err(SetupError::Inherited)?;
+        let observers = allotted.split_off(for_clients).into_iter().flatten().collect();
+        let listeners: Vec<Listen> = allotted.into_iter().flatten().collect();
         check_listeners(&config.callers, &listeners).map_err(|error| of_file(arguments, error))?;
         let mut hosts = arguments.host_name.clone();
         hosts.extend(config.hosts);
@@ -68,7 +80,8 @@ impl Setup {
         origins.extend(config.origins);
         Ok(Self {
             listeners,
-            observers: arguments.metrics_listen.clone(),
+            observers,
+            inherited: sockets.to_vec(),
             limits: config.limits.with(&arguments.limit),
             callers: config.callers,
             allowed: Allowed { hosts, origins },
@@ -80,8 +93,18 @@ impl Setup {
         self.everywhere().map(|listen| &listen.place)
     }
 
-    fn everywhere(&self) -> impl Iterator<Item = &Listen> {
+    /// The listeners: for clients, then for observers.
+    pub fn everywhere(&self) -> impl Iterator<Item = &Listen> {
         self.listeners.iter().chain(&self.observers)
+    }
+
+    /// Unix sockets that this process makes itself, and takes away at its end.
+    pub fn own_files(&self) -> impl Iterator<Item = &PathBuf> {
+        let own = self.everywhere().filter(|listen| listen.inherited.is_none());
+        own.filter_map(|listen| match &listen.place {
+            Place::Unix(path) => Some(path),
+            Place::Tcp(_) | Place::Tls(..) => None,
+        })
     }
 
     /// Who may do what.

@@ -41,7 +41,7 @@ impl fmt::Display for TermsError {
 impl std::error::Error for TermsError {}
 
 /// What has been said so far.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct TermsText {
     role: Option<Role>,
     allowed: Vec<Group>,

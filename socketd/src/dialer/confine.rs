@@ -68,7 +68,7 @@ const CALLS_ON_FRONT: &[libc::c_long] = &[libc::SYS_recvfrom, libc::SYS_sendmsg]
 /// # Errors
 /// The step that failed; the process must then end.
 pub(super) fn irrevocably_confine() -> Result<bool, ConfineError> {
-    sandbox::close_inherited().map_err(ConfineError::Descriptors)?;
+    sandbox::close_inherited(&[]).map_err(ConfineError::Descriptors)?;
     let call = |name| move |errno| ConfineError::Call(name, errno);
     prctl::set_name(c"socketd-dialer").map_err(call("PR_SET_NAME"))?;
     chdir("/").map_err(call("chdir"))?;

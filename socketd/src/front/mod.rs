@@ -7,6 +7,7 @@ mod answer;
 mod certificates;
 mod client;
 mod connection;
+pub mod inherited;
 mod tcp;
 mod tls;
 mod unix;
@@ -14,6 +15,7 @@ mod unix;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -64,7 +66,7 @@ impl From<io::Error> for BindError {
     }
 }
 
-/// An open listener. A unix socket is removed from the file system when it is dropped.
+/// An open listener. A unix socket that we made is removed from the file system when it is dropped.
 #[derive(Debug)]
 pub enum Listener {
     /// A unix socket.
@@ -112,6 +114,21 @@ impl Planned {
 }
 
 impl Listener {
+    /// Takes a socket that is open already: its address is the planned one.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn inherit(planned: &Planned, socket: OwnedFd) -> io::Result<Self> {
+        Ok(match planned {
+            Planned::Unix(path) => {
+                let (listener, file) = unix::inherit(path, socket)?;
+                Self::Unix(listener, file)
+            }
+            Planned::Tcp(_) => Self::Tcp(tcp::inherit(socket)?),
+            Planned::Tls(_, certificates) => Self::Tls(tcp::inherit(socket)?, Arc::clone(certificates)),
+        })
+    }
+
     /// Opens it. `group` may then use a unix socket, beside its owner.
     ///
     /// # Errors

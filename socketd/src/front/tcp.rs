@@ -2,6 +2,7 @@
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::time::Duration;
 
 use nix::sys::socket::setsockopt;
@@ -17,6 +18,13 @@ pub(super) async fn bind(address: SocketAddr) -> Result<TcpListener, BindError> 
         Err(error) if error.kind() == io::ErrorKind::AddrInUse => Err(BindError::InUse),
         Err(error) => Err(error.into()),
     }
+}
+
+/// A socket that listens already.
+pub(super) fn inherit(socket: OwnedFd) -> io::Result<TcpListener> {
+    let listener = std::net::TcpListener::from(socket);
+    listener.set_nonblocking(true)?;
+    TcpListener::from_std(listener)
 }
 
 /// The next connection, and where it comes from. Answers are small and made at once; waiting to fill a packet only delays.

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt, chown};
 use std::path::{Path, PathBuf};
 
@@ -18,7 +19,8 @@ const SOCKET_MODE: u32 = 0o660;
 #[derive(Debug)]
 pub struct SocketFile {
     path: PathBuf,
-    inode: u64,
+    /// None where somebody else made it, and keeps it.
+    inode: Option<u64>,
 }
 
 impl SocketFile {
@@ -29,8 +31,9 @@ impl SocketFile {
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
+        let Some(inode) = self.inode else { return };
         // A successor may have put its own there already; that one is left alone.
-        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == self.inode) {
+        if fs::symlink_metadata(&self.path).is_ok_and(|found| found.ino() == inode) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -45,13 +48,24 @@ pub(super) async fn bind(path: &Path, group: Option<Gid>) -> Result<(UnixListene
     };
     let file = SocketFile {
         path: path.to_owned(),
-        inode: fs::symlink_metadata(path)?.ino(),
+        inode: Some(fs::symlink_metadata(path)?.ino()),
     };
     if let Some(group) = group {
         chown(path, None, Some(group.as_raw()))?;
     }
     fs::set_permissions(path, fs::Permissions::from_mode(SOCKET_MODE))?;
     Ok((listener, file))
+}
+
+/// A socket that listens already. Who may connect is for whoever made it to say.
+pub(super) fn inherit(path: &Path, socket: OwnedFd) -> io::Result<(UnixListener, SocketFile)> {
+    let listener = std::os::unix::net::UnixListener::from(socket);
+    listener.set_nonblocking(true)?;
+    let file = SocketFile {
+        path: path.to_owned(),
+        inode: None,
+    };
+    Ok((UnixListener::from_std(listener)?, file))
 }
 
 /// Who connected, by the kernel's word.

@@ -1,0 +1,302 @@
+//! Where to listen, as asked for: a place of our own, or sockets that this process was started with.
+//!
+//! systemd and its like open sockets before they start a program, and keep them open while it is started again: who
+//! connects meanwhile waits and is served. Such a socket has a name and an address, and is asked for by either.
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use super::listen::{Listen, ListenError, Options, Place, Url, decoded};
+
+/// What a URL asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Asked {
+    /// This place. Where an inherited socket has the very same address, that one is meant.
+    Place(Listen),
+    /// Inherited sockets, and what whoever comes there may do.
+    Inherited(AskedByName),
+}
+
+/// Inherited sockets of a name.
+#[derive(Debug, Clone, PartialEq)]
+pub struct AskedByName {
+    /// All of this name; all that nobody else asks for where there is none.
+    name: Option<String>,
+    options: Options,
+}
+
+/// A socket that this process was started with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Inherited {
+    /// What whoever opened it calls it; several may be called the same.
+    pub name: String,
+    /// Where it listens.
+    pub address: InheritedAddress,
+}
+
+/// Where such a socket listens.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InheritedAddress {
+    /// A unix socket at this path; an abstract name begins with `@`.
+    Unix(PathBuf),
+    /// A TCP address.
+    Tcp(SocketAddr),
+}
+
+/// Why inherited sockets and what is asked for do not fit together.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum InheritedError {
+    /// None is left for what is asked for; the names of those that there are.
+    Missing(String, Vec<String>),
+    /// Nobody asks for this one: who connects to it would wait for ever.
+    Unasked(Inherited),
+    /// It cannot be listened on so.
+    Refused(String, ListenError),
+}
+
+impl fmt::Display for InheritedError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Missing(url, names) if names.is_empty() => write!(
+                f,
+                "{url}: this process was started without sockets (LISTEN_FDS); start the unit socketd.socket, or \
+                 listen on unix:// or tcp://"
+            ),
+            Self::Missing(url, names) => write!(
+                f,
+                "{url}: no such socket is left of those that this process was started with: {}",
+                names.join(", ")
+            ),
+            Self::Unasked(socket) => write!(
+                f,
+                "this process was started with the socket {} ({}), and no listener asks for it: add fd://{} or its \
+                 address",
+                socket.name, socket.address, socket.name
+            ),
+            Self::Refused(url, error) => write!(f, "{url}: {error}"),
+        }
+    }
+}
+
+impl std::error::Error for InheritedError {}
+
+impl fmt::Display for InheritedAddress {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Unix(path) => write!(f, "unix://{}", path.display()),
+            Self::Tcp(address) => write!(f, "tcp://{address}"),
+        }
+    }
+}
+
+impl FromStr for Asked {
+    type Err = ListenError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::parse(text, Options::default())
+    }
+}
+
+/// Without options.
+impl fmt::Display for Asked {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Place(listen) => listen.fmt(f),
+            Self::Inherited(asked) => write!(f, "fd://{}", asked.name.as_deref().unwrap_or_default()),
+        }
+    }
+}
+
+impl Asked {
+    /// Reads a URL; `options` are those that were given beside it.
+    ///
+    /// # Errors
+    /// See [`ListenError`].
+    pub fn parse(text: &str, options: Options) -> Result<Self, ListenError> {
+        let url = Url::parse(text, options)?;
+        let Some(name) = url.place.strip_prefix("fd://") else {
+            return url.listen().map(Self::Place);
+        };
+        let name = decoded("fd://", name)?;
+        // A part of them can be judged before it is known what the socket is.
+        url.options.clone().terms()?;
+        Ok(Self::Inherited(AskedByName {
+            name: (!name.is_empty()).then_some(name),
+            options: url.options,
+        }))
+    }
+
+    /// Whether it asks for this one by its name or its address.
+    fn means(&self, socket: &Inherited) -> bool {
+        match self {
+            Self::Place(listen) => match (&listen.place, &socket.address) {
+                (Place::Unix(path), InheritedAddress::Unix(at)) => path == at,
+                (Place::Tcp(address) | Place::Tls(address, _), InheritedAddress::Tcp(at)) => address == at,
+                _ => false,
+            },
+            Self::Inherited(asked) => asked.name.as_ref() == Some(&socket.name),
+        }
+    }
+
+    fn takes_the_rest(&self) -> bool {
+        matches!(self, Self::Inherited(asked) if asked.name.is_none())
+    }
+
+    /// The listeners that come of it, given the numbers of the sockets that are meant.
+    fn listen(self, sockets: &[Inherited], meant: &[usize]) -> Result<Vec<Listen>, InheritedError> {
+        let url = self.to_string();
+        match self {
+            Self::Place(listen) => Ok(vec![Listen {
+                inherited: meant.first().copied(),
+                ..listen
+            }]),
+            Self::Inherited(_) if meant.is_empty() => {
+                let names = sockets.iter().map(|socket| socket.name.clone()).collect();
+                Err(InheritedError::Missing(url, names))
+            }
+            Self::Inherited(asked) => meant
+                .iter()
+                .filter_map(|&number| Some((number, sockets.get(number)?)))
+                .map(|(number, socket)| {
+                    let options = asked.options.clone();
+                    let listen = match &socket.address {
+                        InheritedAddress::Unix(path) => options.at_path(path.clone()),
+                        InheritedAddress::Tcp(address) => options.at(*address),
+                    };
+                    let listen = listen.map_err(|error| {
+                        InheritedError::Refused(format!("{url} ({})", socket.address), error)
+                    })?;
+                    Ok(Listen {
+                        inherited: Some(number),
+                        ..listen
+                    })
+                })
+                .collect(),
+        }
+    }
+}
+
+/// Whom each of the sockets goes to: who asks for it first by name or address, else whoever takes the rest. The
+/// listeners of each that asks, in their order.
+///
+/// # Errors
+/// See [`InheritedError`].
+pub fn allot(asked: Vec<Asked>, sockets: &[Inherited]) -> Result<Vec<Vec<Listen>>, InheritedError> {
+    let mut meant: Vec<Vec<usize>> = asked.iter().map(|_| Vec::new()).collect();
+    for (number, socket) in sockets.iter().enumerate() {
+        // An address is one socket's.
+        let free = |at: usize| {
+            matches!(asked.get(at), Some(Asked::Inherited(_))) || meant.get(at).is_some_and(Vec::is_empty)
+        };
+        let first = asked
+            .iter()
+            .enumerate()
+            .find(|(at, asked)| asked.means(socket) && free(*at))
+            .or_else(|| asked.iter().enumerate().find(|(_, asked)| asked.takes_the_rest()))
+            .map(|(at, _)| at);
+        match first.and_then(|at| meant.get_mut(at)) {
+            Some(numbers) => numbers.push(number),
+            None => return Err(InheritedError::Unasked(socket.clone())),
+        }
+    }
+    let each = asked.into_iter().zip(&meant);
+    each.map(|(asked, meant)| asked.listen(sockets, meant)).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sockets() -> Vec<Inherited> {
+        let socket = |name: &str, address| Inherited {
+            name: name.to_owned(),
+            address,
+        };
+        vec![
+            socket("docker", InheritedAddress::Unix("/run/a.sock".into())),
+            socket("lan", InheritedAddress::Tcp(([192, 0, 2, 7], 2376).into())),
+            socket("docker", InheritedAddress::Tcp(([127, 0, 0, 1], 2375).into())),
+        ]
+    }
+
+    /// Of each listener its place, and the number of the socket.
+    fn allotted(asked: &[&str]) -> Result<Vec<(String, Option<usize>)>, InheritedError> {
+        let asked = asked.iter().map(|text| text.parse().unwrap()).collect();
+        let listeners = allot(asked, &sockets())?.into_iter().flatten();
+        Ok(listeners
+            .map(|listen| (listen.to_string(), listen.inherited))
+            .collect())
+    }
+
+    #[track_caller]
+    fn check(asked: &[&str], expected: &[(&str, Option<usize>)]) {
+        let expected = expected
+            .iter()
+            .map(|(place, number)| ((*place).to_owned(), *number))
+            .collect();
+        assert_eq!(allotted(asked), Ok(expected), "{asked:?}");
+    }
+
+    const UNIX: (&str, Option<usize>) = ("unix:///run/a.sock", Some(0));
+    const LAN: (&str, Option<usize>) = ("tcp://192.0.2.7:2376", Some(1));
+    const LOCAL: (&str, Option<usize>) = ("tcp://127.0.0.1:2375", Some(2));
+
+    #[test]
+    fn sockets_go_to_who_asks_for_them() {
+        check(&["fd://docker", "fd://lan?insecure"], &[UNIX, LOCAL, LAN]);
+        check(
+            &["fd://?access=read", "fd://lan?tls=server&cert=/c&key=/k&insecure"],
+            &[UNIX, LOCAL, LAN],
+        );
+        check(
+            &["tcp://192.0.2.7:2376?insecure", "unix:///b.sock", "fd://"],
+            &[LAN, ("unix:///b.sock", None), UNIX, LOCAL],
+        );
+        check(
+            &["unix:///run/a.sock", "fd://docker?deny=POST", "fd://lan?insecure"],
+            &[UNIX, LOCAL, LAN],
+        );
+    }
+
+    #[track_caller]
+    fn check_refused(asked: &[&str], sentence: &str) {
+        let error = allotted(asked).unwrap_err().to_string();
+        assert!(error.contains(sentence), "{asked:?}: {error}");
+    }
+
+    #[test]
+    fn what_does_not_fit_is_refused() {
+        check_refused(
+            &["fd://docker"],
+            "the socket lan (tcp://192.0.2.7:2376), and no listener asks for it",
+        );
+        check_refused(
+            &["fd://docker", "fd://lan?insecure", "fd://"],
+            "fd://: no such socket is left of those that this process was started with: docker, lan, docker",
+        );
+        check_refused(
+            &["fd://", "fd://web"],
+            "fd:// (tcp://192.0.2.7:2376): 192.0.2.7:2376 can be reached from other machines",
+        );
+        check_refused(
+            &["fd://docker?tls=server&cert=/c&key=/k", "fd://lan?insecure"],
+            "fd://docker (unix:///run/a.sock): tls and insecure mean nothing with a unix socket",
+        );
+        check_refused(&["unix:///b.sock"], "the socket docker (unix:///run/a.sock)");
+        let error = allot(vec!["fd://".parse().unwrap()], &[]).unwrap_err();
+        assert!(
+            error
+                .to_string()
+                .starts_with("fd://: this process was started without sockets")
+        );
+    }
+
+    #[test]
+    fn options_are_judged_as_far_as_they_can_be() {
+        let refused = |text: &str| text.parse::<Asked>().is_err();
+        assert!(refused("fd://docker?access=some") && refused("fd://?please") && refused("fd://%ff"));
+        assert!(!refused("fd://socketd.socket?access=read&label=a"));
+    }
+}
