@@ -57,7 +57,7 @@ for page in "$dist"/share/man/man1/*.1; do
     mkdir -p "$tree/usr/share/man/man1"
     gzip -9nc "$page" >"$tree/usr/share/man/man1/$(basename "$page").gz"
 done
-complete() {
+completions() {
     for file in "$dist/share/completions/$1"/*; do
         [ -f "$file" ] || continue
         name=$(basename "$file")
@@ -66,9 +66,9 @@ complete() {
         put 0644 "$file" "$2/$name"
     done
 }
-complete bash usr/share/bash-completion/completions
-complete zsh usr/share/zsh/vendor-completions
-complete fish usr/share/fish/vendor_completions.d
+completions bash usr/share/bash-completion/completions
+completions zsh usr/share/zsh/vendor-completions
+completions fish usr/share/fish/vendor_completions.d
 
 # Programs for release are static. Where the loader is named at their beginning, they need the C library.
 depends="init-system-helpers (>= 1.54), passwd"

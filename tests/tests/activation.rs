@@ -49,9 +49,18 @@ impl Activated {
     }
 
     fn end(mut self) {
-        kill(Pid::from_raw(i32::try_from(self.child.id()).unwrap()), Signal::SIGTERM).unwrap();
+        kill(
+            Pid::from_raw(i32::try_from(self.child.id()).unwrap()),
+            Signal::SIGTERM,
+        )
+        .unwrap();
         let mut log = String::new();
-        self.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+        self.child
+            .stderr
+            .take()
+            .unwrap()
+            .read_to_string(&mut log)
+            .unwrap();
         assert!(self.child.wait().unwrap().success(), "{log}");
         // Its log goes to where the test's goes when it fails.
         eprint!("{log}");
@@ -130,7 +139,12 @@ fn nobody_is_refused_while_socketd_is_started_again() {
     let over = AtomicBool::new(false);
     let answered = AtomicUsize::new(0);
     let last = thread::scope(|scope| {
-        for client in [scene.over_unix(), scene.over_tcp(), scene.over_unix(), scene.over_tcp()] {
+        for client in [
+            scene.over_unix(),
+            scene.over_tcp(),
+            scene.over_unix(),
+            scene.over_tcp(),
+        ] {
             let (over, answered) = (&over, &answered);
             scope.spawn(move || {
                 while !over.load(Ordering::Relaxed) {
@@ -163,7 +177,13 @@ fn check_refused(sockets: [OwnedFd; 2], names: &str, listen: &[&str], sentence: 
     }
     let mut socketd = Activated::start(sockets, names, &arguments);
     let mut log = String::new();
-    socketd.child.stderr.take().unwrap().read_to_string(&mut log).unwrap();
+    socketd
+        .child
+        .stderr
+        .take()
+        .unwrap()
+        .read_to_string(&mut log)
+        .unwrap();
     assert_eq!(socketd.child.wait().unwrap().code(), Some(1), "{log}");
     assert!(log.contains(sentence), "{log}");
 }
@@ -186,10 +206,30 @@ fn what_cannot_be_served_is_said_at_the_start() {
         &["fd://"],
         "descriptor 3 (a) is no listening stream socket",
     );
-    check_refused([tcp(), tcp()], "a:b", &["fd://a"], "no listener asks for it: add fd://b");
-    check_refused([tcp(), tcp()], "a:b", &["fd://a", "fd://", "fd://c"], "fd://c: no such socket");
-    check_refused([tcp(), open()], "a:b", &["fd://"], "can be reached from other machines");
-    check_refused([tcp(), tcp()], "a", &["fd://"], "LISTEN_FDNAMES has 1 names for 2 sockets");
+    check_refused(
+        [tcp(), tcp()],
+        "a:b",
+        &["fd://a"],
+        "no listener asks for it: add fd://b",
+    );
+    check_refused(
+        [tcp(), tcp()],
+        "a:b",
+        &["fd://a", "fd://", "fd://c"],
+        "fd://c: no such socket",
+    );
+    check_refused(
+        [tcp(), open()],
+        "a:b",
+        &["fd://"],
+        "can be reached from other machines",
+    );
+    check_refused(
+        [tcp(), tcp()],
+        "a",
+        &["fd://"],
+        "LISTEN_FDNAMES has 1 names for 2 sockets",
+    );
 }
 
 #[test]
@@ -202,7 +242,10 @@ fn sockets_of_another_process_are_left_alone() {
         .unwrap();
     assert_eq!(output.status.code(), Some(1));
     let log = String::from_utf8(output.stderr).unwrap();
-    assert!(log.contains("fd://: this process was started without sockets"), "{log}");
+    assert!(
+        log.contains("fd://: this process was started without sockets"),
+        "{log}"
+    );
 }
 
 /// The program that is made to try such a service, from Debian's package systemd.

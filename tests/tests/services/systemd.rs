@@ -1,0 +1,133 @@
+//! The same where systemd is the first process: the units, as the package installs them.
+
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::thread;
+
+use harness::{Machine, pace};
+
+use crate::debian::{assert_no_trace, prepare};
+use crate::package::FOLDER;
+use crate::story::{Container, SOON, kill_daemons, processes};
+
+/// The most that `systemd-analyze security` may find, in tenths: 2.0 of 10, where "OK" ends at 5.0.
+const EXPOSURE_MAX: u8 = 20;
+
+#[test]
+fn with_systemd() {
+    let machine = Machine::with_systemd();
+    let before = prepare(&machine, 0);
+    machine.run(&format!("dpkg -i {FOLDER}/old.deb"));
+    for unit in ["socketd.socket", "socketd.service", "socketd-bridge.service"] {
+        machine.run(&format!(
+            "systemctl is-active {unit} && systemctl is-enabled {unit}"
+        ));
+    }
+    units_are_sound(&machine);
+    let container = Container::start(&machine);
+    walls_stand(&machine);
+
+    starts_with_the_first_client(&machine);
+    kill_daemons(&machine);
+    container.assert_untouched(&machine);
+    machine.run("systemctl restart socketd-bridge");
+    container.assert_untouched(&machine);
+    nobody_is_refused(&machine, 2, "systemctl restart socketd");
+    container.assert_untouched(&machine);
+    nobody_is_refused(&machine, 1, &format!("dpkg -i {FOLDER}/new.deb"));
+    container.assert_untouched(&machine);
+    machine.run("systemctl reload socketd && docker version");
+    ends_what_hangs(&machine);
+    container.assert_untouched(&machine);
+
+    machine.run("dpkg -r socketd");
+    assert!(!container.lives(&machine));
+    assert_eq!(processes(&machine), "");
+    machine.run("dpkg -P socketd");
+    assert_no_trace(&machine, &before);
+}
+
+/// systemd's own judgement of them.
+fn units_are_sound(machine: &Machine) {
+    let units = "socketd.socket socketd.service socketd-bridge.service";
+    let said = machine.run(&format!("systemd-analyze verify --man=no {units} 2>&1"));
+    assert_eq!(said, "");
+    machine.run(&format!(
+        "systemd-analyze security --threshold={EXPOSURE_MAX} socketd.service >/dev/null"
+    ));
+}
+
+/// What systemd takes away is not what socketd needs to put up its own walls.
+fn walls_stand(machine: &Machine) {
+    let log = machine.run("journalctl --no-pager -o cat -u socketd -u socketd-bridge");
+    assert!(
+        log.contains("listening") && log.contains("inherited=true"),
+        "{log}"
+    );
+    assert!(!log.contains("WARN") && !log.contains("ERROR"), "{log}");
+    let status = machine.run("cat /proc/$(systemctl show -P MainPID socketd)/status");
+    for line in [
+        "Seccomp:\t2",
+        "NoNewPrivs:\t1",
+        "Uid:\t60750\t60750",
+        "CapBnd:\t0000000000000000",
+    ] {
+        assert!(status.contains(line), "{line}\n{status}");
+    }
+}
+
+fn starts_with_the_first_client(machine: &Machine) {
+    machine.run("systemctl stop socketd.service 2>/dev/null");
+    assert!(machine.attempt("systemctl is-active socketd.service").is_err());
+    machine.docker().get("/_ping").expect(200);
+    machine.run("systemctl is-active socketd.service");
+}
+
+/// Clients that come one after the other while `act` is done so many times.
+fn nobody_is_refused(machine: &Machine, times: usize, act: &str) {
+    let (over, answered) = (AtomicBool::new(false), AtomicUsize::new(0));
+    thread::scope(|scope| {
+        for _ in 0..2 {
+            let (docker, over, answered) = (machine.docker(), &over, &answered);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    docker.get("/_ping").expect(200);
+                    answered.fetch_add(1, Ordering::Relaxed);
+                }
+            });
+        }
+        for _ in 0..times {
+            let before = answered.load(Ordering::Relaxed);
+            let done = machine.attempt(act);
+            if done.is_err() {
+                over.store(true, Ordering::Relaxed);
+            }
+            done.unwrap();
+            pace::until("clients are answered", SOON, || {
+                (answered.load(Ordering::Relaxed) > before + 20).then_some(())
+            });
+        }
+        over.store(true, Ordering::Relaxed);
+    });
+}
+
+/// One that does nothing any more is ended and started again.
+fn ends_what_hangs(machine: &Machine) {
+    for service in ["socketd", "socketd-bridge"] {
+        machine.run(&format!(
+            "mkdir -p /run/systemd/system/{service}.service.d
+             printf '[Service]\\nWatchdogSec=2\\n' >/run/systemd/system/{service}.service.d/watchdog.conf
+             systemctl daemon-reload && systemctl restart {service}"
+        ));
+        let main = format!("systemctl show -P MainPID {service}");
+        let before = machine.run(&main);
+        machine.run(&format!("kill -STOP {before}"));
+        pace::until("it is started again", SOON, || {
+            let now = machine.run(&main);
+            (now != before && now != "0\n").then_some(())
+        });
+        machine.run(&format!(
+            "rm -r /run/systemd/system/{service}.service.d; systemctl daemon-reload"
+        ));
+    }
+    pace::until("both serve", SOON, || machine.attempt("docker ps").ok());
+}
