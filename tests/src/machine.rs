@@ -23,19 +23,26 @@ const LIMIT: Duration = Duration::from_secs(60);
 /// Makes the machine, in namespaces that are there already.
 const SCRIPT: &str = include_str!("machine.sh");
 
-/// Enters control groups, then becomes a program: NAME PROGRAM...
+/// Enters control groups, then becomes a program: NAME PROGRAM... A group that has others below it takes no process, in version
+/// 2; whoever comes then is not counted.
 const JOIN: &str = r#"name=$1; shift
 for root in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do
-    [ ! -d "$root/$name" ] || echo $$ >"$root/$name/cgroup.procs" || exit 1
-done
+    group=$root/$name
+    [ ! -d "$group/first" ] || group=$group/first
+    [ ! -d "$group" ] || echo $$ >"$group/cgroup.procs" || true
+done 2>/dev/null
 exec "$@""#;
 
-/// A first process that only sees orphans to their end.
+/// A first process that only sees orphans to their end. In version 2 it leaves the outermost group, which then may have others.
 const IDLE: &[&str] = &[
     "/bin/busybox",
     "sh",
     "-c",
-    "while :; do sleep 1000000 & wait $!; done",
+    "for root in $(awk '$3 == \"cgroup2\" { print $2 }' /proc/mounts); do
+         mkdir $root/first && echo $$ >$root/first/cgroup.procs
+     done
+     : >/run/booted
+     while :; do sleep 1000000 & wait $!; done",
 ];
 
 /// systemd as the first process, with what every machine has.
@@ -65,7 +72,12 @@ impl Machine {
     /// # Panics
     /// When it does not boot, or when this is not root.
     pub fn idle() -> Self {
-        Self::boot(IDLE)
+        let machine = Self::boot(IDLE);
+        let booted = machine.path("/run/booted");
+        pace::until("its first process has begun", LIMIT, || {
+            booted.exists().then_some(())
+        });
+        machine
     }
 
     /// One where systemd runs.

@@ -128,75 +128,83 @@ impl Asked {
         }))
     }
 
-    /// Whether it asks for this one by its name or its address.
-    fn means(&self, socket: &Inherited) -> bool {
+    /// How exactly it asks for this one.
+    fn fits(&self, socket: &Inherited) -> Option<Fit> {
         match self {
-            Self::Place(listen) => match (&listen.place, &socket.address) {
-                (Place::Unix(path), InheritedAddress::Unix(at)) => path == at,
-                (Place::Tcp(address) | Place::Tls(address, _), InheritedAddress::Tcp(at)) => address == at,
-                _ => false,
+            Self::Place(listen) => {
+                let same = match (&listen.place, &socket.address) {
+                    (Place::Unix(path), InheritedAddress::Unix(at)) => path == at,
+                    (Place::Tcp(address) | Place::Tls(address, _), InheritedAddress::Tcp(at)) => {
+                        address == at
+                    }
+                    _ => false,
+                };
+                same.then_some(Fit::Address)
+            }
+            Self::Inherited(asked) => match &asked.name {
+                None => Some(Fit::Rest),
+                Some(name) => (*name == socket.name).then_some(Fit::Name),
             },
-            Self::Inherited(asked) => asked.name.as_ref() == Some(&socket.name),
         }
-    }
-
-    fn takes_the_rest(&self) -> bool {
-        matches!(self, Self::Inherited(asked) if asked.name.is_none())
     }
 
     /// The listeners that come of it, given the numbers of the sockets that are meant.
     fn listen(self, sockets: &[Inherited], meant: &[usize]) -> Result<Vec<Listen>, InheritedError> {
-        let url = self.to_string();
-        match self {
-            Self::Place(listen) => Ok(vec![Listen {
-                inherited: meant.first().copied(),
-                ..listen
-            }]),
+        let asked = match self {
+            Self::Place(listen) if meant.is_empty() => return Ok(vec![listen]),
             Self::Inherited(_) if meant.is_empty() => {
                 let names = sockets.iter().map(|socket| socket.name.clone()).collect();
-                Err(InheritedError::Missing(url, names))
+                return Err(InheritedError::Missing(self.to_string(), names));
             }
-            Self::Inherited(asked) => meant
-                .iter()
-                .filter_map(|&number| Some((number, sockets.get(number)?)))
-                .map(|(number, socket)| {
-                    let options = asked.options.clone();
-                    let listen = match &socket.address {
-                        InheritedAddress::Unix(path) => options.at_path(path.clone()),
-                        InheritedAddress::Tcp(address) => options.at(*address),
-                    };
-                    let listen = listen.map_err(|error| {
-                        InheritedError::Refused(format!("{url} ({})", socket.address), error)
-                    })?;
-                    Ok(Listen {
-                        inherited: Some(number),
-                        ..listen
-                    })
+            asked => asked,
+        };
+        meant
+            .iter()
+            .filter_map(|&number| Some((number, sockets.get(number)?)))
+            .map(|(number, socket)| {
+                let listen = asked.listen_on(&socket.address).map_err(|error| {
+                    InheritedError::Refused(format!("{asked} ({})", socket.address), error)
+                })?;
+                Ok(Listen {
+                    inherited: Some(number),
+                    ..listen
                 })
-                .collect(),
+            })
+            .collect()
+    }
+
+    fn listen_on(&self, address: &InheritedAddress) -> Result<Listen, ListenError> {
+        match (self, address) {
+            (Self::Place(listen), _) => Ok(listen.clone()),
+            (Self::Inherited(asked), InheritedAddress::Unix(path)) => {
+                asked.options.clone().at_path(path.clone())
+            }
+            (Self::Inherited(asked), InheritedAddress::Tcp(address)) => asked.options.clone().at(*address),
         }
     }
 }
 
-/// Whom each of the sockets goes to: who asks for it first by name or address, else whoever takes the rest. The
-/// listeners of each that asks, in their order.
+/// How exactly a socket is asked for, the least exactly first.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fit {
+    Rest,
+    Name,
+    Address,
+}
+
+/// Whom each of the sockets goes to: who asks for its address, else for its name, else for the rest; the first of
+/// them. The listeners of each that asks, in their order.
 ///
 /// # Errors
 /// See [`InheritedError`].
 pub fn allot(asked: Vec<Asked>, sockets: &[Inherited]) -> Result<Vec<Vec<Listen>>, InheritedError> {
     let mut meant: Vec<Vec<usize>> = asked.iter().map(|_| Vec::new()).collect();
     for (number, socket) in sockets.iter().enumerate() {
-        // An address is one socket's.
-        let free = |at: usize| {
-            matches!(asked.get(at), Some(Asked::Inherited(_))) || meant.get(at).is_some_and(Vec::is_empty)
-        };
-        let first = asked
-            .iter()
-            .enumerate()
-            .find(|(at, asked)| asked.means(socket) && free(*at))
-            .or_else(|| asked.iter().enumerate().find(|(_, asked)| asked.takes_the_rest()))
-            .map(|(at, _)| at);
-        match first.and_then(|at| meant.get_mut(at)) {
+        // Of those that fit best the first: the last one when they are looked at from behind.
+        let best = asked.iter().enumerate().rev();
+        let best = best.filter_map(|(at, asked)| Some((asked.fits(socket)?, at)));
+        let best = best.max_by_key(|(fit, _)| *fit);
+        match best.and_then(|(_, at)| meant.get_mut(at)) {
             Some(numbers) => numbers.push(number),
             None => return Err(InheritedError::Unasked(socket.clone())),
         }
@@ -255,8 +263,8 @@ mod tests {
             &[LAN, ("unix:///b.sock", None), UNIX, LOCAL],
         );
         check(
-            &["unix:///run/a.sock", "fd://docker?deny=POST", "fd://lan?insecure"],
-            &[UNIX, LOCAL, LAN],
+            &["fd://docker?deny=POST", "unix:///run/a.sock", "fd://lan?insecure"],
+            &[LOCAL, UNIX, LAN],
         );
     }
 
