@@ -51,6 +51,10 @@ pub const TCP_KEEPALIVE_PROBES: u32 = 4;
 /// time to hold a connection.
 pub const HEAD_TIME_MAX: Duration = Duration::from_secs(10);
 
+/// How long a connection that was accepted and has not asked anything yet may still take for its first request, once
+/// the process is to end. A client that connects asks at once; stops one that never does from holding up the end.
+pub const FIRST_HEAD_AT_END_MAX: Duration = Duration::from_millis(500);
+
 /// Header lines of a request. Stops thousands of tiny ones from costing more than their bytes.
 pub const HEAD_LINES_MAX: usize = 100;
 

@@ -199,7 +199,7 @@ impl Machine {
             .args(["nsenter", "-t", &self.first.to_string()])
             .args(["-m", "-p", "-u", "-i", "-n", "-C", "env", "-i"])
             .args([
-                "PATH=/usr/sbin:/usr/bin:/sbin:/bin",
+                "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
                 "DEBIAN_FRONTEND=noninteractive",
             ])
             .arg(format!("DOCKER_HOST=unix://{SOCKET}"))

@@ -1,8 +1,10 @@
 //! One client's connection: HTTP/1.1 with keep-alive, under limits.
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::task::Poll;
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, TRANSFER_ENCODING};
@@ -11,12 +13,14 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::error::Elapsed;
+use tokio::time::timeout;
 
 use super::admission::Admission;
 use super::answer::Answer;
 use crate::docker::error::ApiError;
 use crate::ending::Ending;
-use crate::limits::HEAD_LINES_MAX;
+use crate::limits::{FIRST_HEAD_AT_END_MAX, HEAD_LINES_MAX};
 use crate::patience::{Head, Patience};
 use crate::policy::browser::{Foreign, Guard};
 use crate::policy::caller::Recognition;
@@ -104,17 +108,37 @@ where
     );
     let ended = tokio::select! {
         ended = connection.as_mut() => ended,
-        // Half a head is no request yet, and may never be one.
-        () = ending.told() => if heads.is_half() {
-            return;
-        } else {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+        () = ending.told() => {
+            match first_head(connection.as_mut(), &heads).await {
+                Ok(None) => {
+                    connection.as_mut().graceful_shutdown();
+                    connection.await
+                }
+                Ok(Some(ended)) => ended,
+                Err(_) => return,
+            }
         }
     };
     if let Err(error) = ended {
         tracing::debug!(%error, "connection ended");
     }
+}
+
+/// Lets a client that has just connected ask, for that it was us who accepted is no reason to go without an answer. What
+/// came of the connection, if it is over by then.
+async fn first_head<C: Future>(
+    mut connection: Pin<&mut C>,
+    heads: &Head,
+) -> Result<Option<C::Output>, Elapsed> {
+    if !heads.is_due() {
+        return Ok(None);
+    }
+    let asked = poll_fn(|cx| match connection.as_mut().poll(cx) {
+        Poll::Ready(ended) => Poll::Ready(Some(ended)),
+        Poll::Pending if heads.is_due() => Poll::Pending,
+        Poll::Pending => Poll::Ready(None),
+    });
+    timeout(FIRST_HEAD_AT_END_MAX, asked).await
 }
 
 fn refusal(foreign: Foreign) -> ApiError {

@@ -1,6 +1,7 @@
 //! Requests over TLS: the handshake, under a deadline, and then a connection like any other.
 
 use std::io;
+use std::pin::pin;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
@@ -10,7 +11,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::client;
 use super::connection::{self, Inside};
-use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, HANDSHAKE_MAX};
+use crate::limits::{CONNECTION_BUFFER_BYTES_MAX, FIRST_HEAD_AT_END_MAX, HANDSHAKE_MAX};
 use crate::patience::Patience;
 
 /// What a client that speaks HTTP in the clear is told, in words that Docker's clients know.
@@ -22,9 +23,16 @@ const IN_THE_CLEAR: &[u8] =
 /// permit no longer.
 pub(super) async fn serve(stream: TcpStream, acceptor: TlsAcceptor, mut inside: Inside) {
     let mut ending = inside.ending.clone();
-    let shaken = tokio::select! {
-        shaken = timeout(HANDSHAKE_MAX, shake(stream, &acceptor, &inside)) => shaken,
-        () = ending.told() => return,
+    let shaken = {
+        let mut shaking = pin!(timeout(HANDSHAKE_MAX, shake(stream, &acceptor, &inside)));
+        tokio::select! {
+            shaken = shaking.as_mut() => shaken,
+            // As with a first request: who has just connected is let finish.
+            () = ending.told() => match timeout(FIRST_HEAD_AT_END_MAX, shaking.as_mut()).await {
+                Ok(shaken) => shaken,
+                Err(_) => return,
+            },
+        }
     };
     match shaken {
         Ok(Ok(stream)) => {

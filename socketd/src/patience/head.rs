@@ -7,7 +7,7 @@
 use std::sync::atomic::{AtomicU8, Ordering};
 use std::time::Duration;
 
-/// Nothing of the next head has come.
+/// Nothing of the next head has come, and a request was answered.
 const SILENT: u8 = 0;
 /// Part of a head has come.
 const BEGUN: u8 = 1;
@@ -15,6 +15,8 @@ const BEGUN: u8 = 1;
 const ANSWERING: u8 = 2;
 /// A stream has taken the connection over: what comes is not HTTP.
 const TAKEN_OVER: u8 = 3;
+/// Nothing has come yet.
+const NEW: u8 = 4;
 
 /// How far the heads of one connection are.
 #[derive(Debug)]
@@ -27,7 +29,7 @@ impl Head {
     /// Of a connection on which nothing has come yet.
     pub(crate) fn new(time_max: Duration) -> Self {
         Self {
-            state: AtomicU8::new(SILENT),
+            state: AtomicU8::new(NEW),
             time_max,
         }
     }
@@ -40,6 +42,7 @@ impl Head {
     /// Bytes have come.
     pub(super) fn hear(&self) {
         self.pass(SILENT, BEGUN);
+        self.pass(NEW, BEGUN);
     }
 
     /// Whether part of a head is there, and the rest is not.
@@ -47,9 +50,15 @@ impl Head {
         self.state.load(Ordering::Relaxed) == BEGUN
     }
 
+    /// Whether a head is on its way, as far as one can know: half of it is there, or it would be the first, for which
+    /// the connection was opened.
+    pub(crate) fn is_due(&self) -> bool {
+        matches!(self.state.load(Ordering::Relaxed), NEW | BEGUN)
+    }
+
     /// What came so far was no HTTP, but what comes before it.
     pub(crate) fn forget(&self) {
-        self.pass(BEGUN, SILENT);
+        self.pass(BEGUN, NEW);
     }
 
     /// A head is whole.

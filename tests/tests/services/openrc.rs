@@ -9,14 +9,17 @@ use harness::Machine;
 use crate::package::{packaging, programs};
 use crate::story::{Container, kill_daemons, processes};
 
-/// Where apt-get leaves what it has downloaded.
-const ARCHIVES: &str = "/var/cache/apt/archives";
+/// Where `.ci/run` puts what it has downloaded: apt's own folder is emptied by whoever installs something.
+const ARCHIVES: &str = "/var/cache/socketd-tests";
 /// What is installed.
 const PACKAGES: &[&str] = &["openrc", "librc1", "libeinfo1"];
 
 fn install(machine: &Machine) {
     for package in PACKAGES {
-        let mut files = fs::read_dir(ARCHIVES).unwrap().map(|entry| entry.unwrap().path());
+        let mut files = fs::read_dir(ARCHIVES)
+            .into_iter()
+            .flatten()
+            .map(|entry| entry.unwrap().path());
         let is_it = |path: &Path| {
             path.file_name()
                 .unwrap()
@@ -26,7 +29,9 @@ fn install(machine: &Machine) {
         };
         let file = files.find(|path| is_it(path));
         let file = file.unwrap_or_else(|| {
-            panic!("There is no package {package}: apt-get install --download-only openrc puts it there.")
+            panic!(
+                "There is no package {package} in {ARCHIVES}: `cd {ARCHIVES} && apt-get download {package}`."
+            )
         });
         machine.put(&file, "/opt/openrc");
     }
