@@ -16,9 +16,9 @@ use crate::link::StockAddress;
 use crate::policy::browser::{HostName, Origin};
 use crate::sandbox::Identity;
 
-pub use asked::{Asked, Inherited, InheritedError};
+pub use asked::{Inherited, InheritedError, Listen};
 pub use limits::{Limit, LimitError, Limits};
-pub use listen::{Listen, ListenError, Options, Place, TlsFiles};
+pub use listen::{Allotted, ListenError, Options, Place, TlsFiles};
 pub use setup::{Setup, SetupError};
 pub use terms::TermsError;
 
@@ -132,7 +132,7 @@ pub struct Serve {
     /// POST, ALLOW_START, ...); label=KEY[=VALUE] and name=PATTERN show only such containers; callers=known
     /// admits only the callers of the configuration file.
     #[arg(long, value_name = "URL", required_unless_present = "config")]
-    pub listen: Vec<Asked>,
+    pub listen: Vec<Listen>,
 
     /// Further listeners, and who may do what, as a file of TOML. SIGHUP reads it again.
     ///
@@ -143,7 +143,7 @@ pub struct Serve {
     /// Where /metrics and /_socketd/health are served and nothing else, as a URL like those of --listen.
     /// May be given several times. Both are on every --listen as well.
     #[arg(long, value_name = "URL")]
-    pub metrics_listen: Vec<Asked>,
+    pub metrics_listen: Vec<Listen>,
 
     /// Another limit than by default: NAME=N. May be given several times, and stands above the file's [limits].
     ///

@@ -74,7 +74,7 @@ impl<'a> Renewal<'a> {
         }
         if let Some(path) = &self.arguments.config {
             let path = path.display();
-            match Setup::read(self.arguments, &self.inherited) {
+            match Setup::read_with(self.arguments, &self.inherited) {
                 Ok(setup) if setup.places().eq(&self.places) => {
                     self.keeper.exchange(setup.rules());
                     tracing::info!(%path, "callers and their rights were read again");

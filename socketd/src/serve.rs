@@ -11,7 +11,7 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::Interval;
 
-use crate::config::{Bridge, Listen, Place, Serve, Setup, SetupError};
+use crate::config::{Allotted, Bridge, Place, Serve, Setup, SetupError};
 use crate::dialer::{Dialer, StartError, Started};
 use crate::ending;
 use crate::front::inherited::{self, TakeError};
@@ -78,7 +78,7 @@ pub fn serve(arguments: &Serve) -> Result<(), ServeError> {
     }
     let systemd = Systemd::from_environment();
     let metrics = Metrics::new();
-    let setup = Setup::read(arguments, &taken.known).map_err(ServeError::Setup)?;
+    let setup = Setup::read_with(arguments, &taken.known).map_err(ServeError::Setup)?;
     let group = arguments
         .socket_group
         .as_ref()
@@ -137,7 +137,8 @@ fn drop_power(arguments: &Serve, setup: &Setup, socket_group: Option<Gid>) -> Re
     }
     let mut groups: Vec<Gid> = socket_group.into_iter().collect();
     // Who connects to a socket that is open already comes from where that was opened.
-    let in_network = |listen: &Listen| listen.inherited.is_none() && !matches!(listen.place, Place::Unix(_));
+    let in_network =
+        |listen: &Allotted| listen.inherited.is_none() && !matches!(listen.place, Place::Unix(_));
     if !setup.everywhere().any(in_network) {
         sandbox::irrevocably_leave_network()?;
     } else if sandbox::sockets_need_a_group()? {
@@ -300,7 +301,7 @@ async fn due(watchdog: &mut Option<Interval>) {
 }
 
 /// Says where we listen, and what that means where others can reach it.
-fn tell(listener: &Listener, listen: &Listen) {
+fn tell(listener: &Listener, listen: &Allotted) {
     let (tls, exposed) = match &listen.place {
         Place::Tls(address, files) => match files.ca {
             Some(_) => (Some("verify"), false),

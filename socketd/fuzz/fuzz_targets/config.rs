@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use socketd::config::Asked;
+use socketd::config::Listen;
 use socketd::config::file::Config;
 use socketd::policy::browser::{HostName, Origin};
 use socketd::policy::rights::{Group, Role};
@@ -11,7 +11,7 @@ use socketd::policy::token::Digest;
 
 fuzz_target!(|text: &str| {
     let _ = Config::parse(text);
-    let _ = text.parse::<Asked>().map(|asked| asked.to_string());
+    let _ = text.parse::<Listen>().map(|asked| asked.to_string());
     let _ = text.parse::<HostName>();
     let _ = text.parse::<Origin>();
     let _ = text.parse::<Role>();

@@ -8,22 +8,24 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
-use super::listen::{Listen, ListenError, Options, Place, Url, decoded};
+use super::listen::{Allotted, ListenError, Options, Place, Url, decoded};
 
 /// What a URL asks for.
 #[derive(Debug, Clone, PartialEq)]
-pub enum Asked {
+pub enum Listen {
     /// This place. Where an inherited socket has the very same address, that one is meant.
-    Place(Listen),
+    Place(Allotted),
     /// Inherited sockets, and what whoever comes there may do.
-    Inherited(AskedByName),
+    Inherited(ByName),
 }
 
 /// Inherited sockets of a name.
 #[derive(Debug, Clone, PartialEq)]
-pub struct AskedByName {
+pub struct ByName {
     /// All of this name; all that nobody else asks for where there is none.
     name: Option<String>,
+    /// What callers know it by.
+    id: Option<String>,
     options: Options,
 }
 
@@ -91,7 +93,7 @@ impl fmt::Display for InheritedAddress {
     }
 }
 
-impl FromStr for Asked {
+impl FromStr for Listen {
     type Err = ListenError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -100,7 +102,7 @@ impl FromStr for Asked {
 }
 
 /// Without options.
-impl fmt::Display for Asked {
+impl fmt::Display for Listen {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Place(listen) => listen.fmt(f),
@@ -109,7 +111,7 @@ impl fmt::Display for Asked {
     }
 }
 
-impl Asked {
+impl Listen {
     /// Reads a URL; `options` are those that were given beside it.
     ///
     /// # Errors
@@ -121,11 +123,21 @@ impl Asked {
         };
         let name = decoded("fd://", name)?;
         // A part of them can be judged before it is known what the socket is.
-        url.options.clone().terms()?;
-        Ok(Self::Inherited(AskedByName {
+        let terms = url.options.clone().terms()?;
+        Ok(Self::Inherited(ByName {
             name: (!name.is_empty()).then_some(name),
+            id: terms.id,
             options: url.options,
         }))
+    }
+
+    /// What callers know it by.
+    #[must_use]
+    pub fn id(&self) -> Option<&str> {
+        match self {
+            Self::Place(listen) => listen.terms.id.as_deref(),
+            Self::Inherited(asked) => asked.id.as_deref(),
+        }
     }
 
     /// How exactly it asks for this one.
@@ -149,7 +161,7 @@ impl Asked {
     }
 
     /// The listeners that come of it, given the numbers of the sockets that are meant.
-    fn listen(self, sockets: &[Inherited], meant: &[usize]) -> Result<Vec<Listen>, InheritedError> {
+    fn listen(self, sockets: &[Inherited], meant: &[usize]) -> Result<Vec<Allotted>, InheritedError> {
         let asked = match self {
             Self::Place(listen) if meant.is_empty() => return Ok(vec![listen]),
             Self::Inherited(_) if meant.is_empty() => {
@@ -165,7 +177,7 @@ impl Asked {
                 let listen = asked.listen_on(&socket.address).map_err(|error| {
                     InheritedError::Refused(format!("{asked} ({})", socket.address), error)
                 })?;
-                Ok(Listen {
+                Ok(Allotted {
                     inherited: Some(number),
                     ..listen
                 })
@@ -173,7 +185,7 @@ impl Asked {
             .collect()
     }
 
-    fn listen_on(&self, address: &InheritedAddress) -> Result<Listen, ListenError> {
+    fn listen_on(&self, address: &InheritedAddress) -> Result<Allotted, ListenError> {
         match (self, address) {
             (Self::Place(listen), _) => Ok(listen.clone()),
             (Self::Inherited(asked), InheritedAddress::Unix(path)) => {
@@ -197,7 +209,7 @@ enum Fit {
 ///
 /// # Errors
 /// See [`InheritedError`].
-pub fn allot(asked: Vec<Asked>, sockets: &[Inherited]) -> Result<Vec<Vec<Listen>>, InheritedError> {
+pub fn allot(asked: Vec<Listen>, sockets: &[Inherited]) -> Result<Vec<Vec<Allotted>>, InheritedError> {
     let mut meant: Vec<Vec<usize>> = asked.iter().map(|_| Vec::new()).collect();
     for (number, socket) in sockets.iter().enumerate() {
         // Of those that fit best the first: the last one when they are looked at from behind.
@@ -303,7 +315,7 @@ mod tests {
 
     #[test]
     fn options_are_judged_as_far_as_they_can_be() {
-        let refused = |text: &str| text.parse::<Asked>().is_err();
+        let refused = |text: &str| text.parse::<Listen>().is_err();
         assert!(refused("fd://docker?access=some") && refused("fd://?please") && refused("fd://%ff"));
         assert!(!refused("fd://socketd.socket?access=read&label=a"));
     }

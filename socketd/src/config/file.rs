@@ -13,9 +13,9 @@ use nix::fcntl::OFlag;
 use nix::unistd::geteuid;
 use serde::Deserialize;
 
-use super::asked::Asked;
+use super::asked::Listen;
 use super::limits::Limits;
-use super::listen::{Listen, ListenError, Options};
+use super::listen::{ListenError, Options};
 use super::terms::{TermsError, TermsText};
 use crate::limits::CONFIG_BYTES_MAX;
 use crate::policy::browser::{HostName, Origin};
@@ -98,7 +98,7 @@ impl fmt::Display for CallerError {
 #[derive(Debug, Default, PartialEq)]
 pub struct Config {
     /// Where to listen, besides the command line.
-    pub listeners: Vec<Asked>,
+    pub listeners: Vec<Listen>,
     /// Who is known, in the order in which they are tried.
     pub callers: Vec<Known>,
     /// Names of this machine, besides the command line.
@@ -219,7 +219,7 @@ fn parsed<T: std::str::FromStr<Err: fmt::Display>>(key: &str, texts: &[String]) 
 }
 
 impl ListenerText {
-    fn listen(self) -> Result<Asked, ListenError> {
+    fn listen(self) -> Result<Listen, ListenError> {
         let mut options = Options::default();
         if self.insecure {
             options.take("insecure", None)?;
@@ -243,7 +243,7 @@ impl ListenerText {
                 options.take(name, Some(value))?;
             }
         }
-        Asked::parse(&self.url, options)
+        Listen::parse(&self.url, options)
     }
 }
 
@@ -304,11 +304,7 @@ fn lists<'a>(
 /// # Errors
 /// A caller names a listener that is none of these.
 pub fn check_listeners(callers: &[Known], listeners: &[Listen]) -> Result<(), FileError> {
-    let is_id = |id: &String| {
-        listeners
-            .iter()
-            .any(|listen| listen.terms.id.as_ref() == Some(id))
-    };
+    let is_id = |id: &String| listeners.iter().any(|listen| listen.id() == Some(id));
     for caller in callers {
         if let Some(id) = caller.listeners.iter().flatten().find(|id| !is_id(id)) {
             let error = CallerError::NoListener(id.clone());

@@ -9,9 +9,9 @@ use percent_encoding::percent_decode_str;
 use super::terms::{TermsError, TermsText, once};
 use crate::policy::caller::Terms;
 
-/// A place to listen, and what whoever comes there may do.
+/// A place to listen, and what whoever comes there may do: what came of a URL.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Listen {
+pub struct Allotted {
     /// Where.
     pub place: Place,
     /// Who may do what.
@@ -21,7 +21,7 @@ pub struct Listen {
 }
 
 /// Without options: what a client is given.
-impl fmt::Display for Listen {
+impl fmt::Display for Allotted {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.place.fmt(f)
     }
@@ -165,7 +165,7 @@ impl<'a> Url<'a> {
     }
 
     /// A place of our own.
-    pub(super) fn listen(self) -> Result<Listen, ListenError> {
+    pub(super) fn listen(self) -> Result<Allotted, ListenError> {
         if let Some(path) = self.place.strip_prefix("unix://") {
             let path = PathBuf::from(decoded("unix://", path)?);
             if !path.is_absolute() {
@@ -230,12 +230,12 @@ impl Options {
         }
     }
 
-    pub(super) fn at_path(self, path: PathBuf) -> Result<Listen, ListenError> {
+    pub(super) fn at_path(self, path: PathBuf) -> Result<Allotted, ListenError> {
         if self.tls.is_some() || self.insecure.is_some() {
             return Err(ListenError::UnixTls);
         }
         self.no_files()?;
-        Ok(Listen {
+        Ok(Allotted {
             place: Place::Unix(path),
             terms: self.terms.terms()?,
             inherited: None,
@@ -256,7 +256,7 @@ impl Options {
         }
     }
 
-    pub(super) fn at(self, address: SocketAddr) -> Result<Listen, ListenError> {
+    pub(super) fn at(self, address: SocketAddr) -> Result<Allotted, ListenError> {
         let insecure = self.insecure.is_some();
         let exposed = !address.ip().is_loopback() && !insecure;
         if self.tls.is_none() {
@@ -267,7 +267,7 @@ impl Options {
             if exposed {
                 return Err(ListenError::Exposed(address));
             }
-            return Ok(Listen {
+            return Ok(Allotted {
                 place: Place::Tcp(address),
                 terms,
                 inherited: None,
@@ -287,7 +287,7 @@ impl Options {
             cert: self.cert.ok_or(ListenError::Missing("cert"))?,
             key: self.key.ok_or(ListenError::Missing("key"))?,
         };
-        Ok(Listen {
+        Ok(Allotted {
             place: Place::Tls(address, files),
             terms,
             inherited: None,
@@ -327,7 +327,7 @@ impl fmt::Display for Place {
 mod tests {
     use super::*;
 
-    fn listen(text: &str) -> Result<Listen, ListenError> {
+    fn listen(text: &str) -> Result<Allotted, ListenError> {
         Url::parse(text, Options::default())?.listen()
     }
 
@@ -369,7 +369,7 @@ mod tests {
                 cert: "/c".into(),
                 key: "/k".into(),
             };
-            Listen {
+            Allotted {
                 place: Place::Tls(([0, 0, 0, 0], 2376).into(), files),
                 terms: Terms::default(),
                 inherited: None,

@@ -4,10 +4,10 @@ use std::fmt;
 use std::path::PathBuf;
 
 use super::Serve;
-use super::asked::{Inherited, InheritedError, allot};
+use super::asked::{Inherited, InheritedError, Listen, allot};
 use super::file::{Config, ConfigError, check_listeners};
 use super::limits::Limits;
-use super::listen::{Listen, Place};
+use super::listen::{Allotted, Place};
 use crate::policy::browser::Allowed;
 use crate::policy::caller::{Known, Rules};
 
@@ -15,9 +15,9 @@ use crate::policy::caller::{Known, Rules};
 #[derive(Debug)]
 pub struct Setup {
     /// Where to listen: the command line's first, then the file's.
-    pub listeners: Vec<Listen>,
+    pub listeners: Vec<Allotted>,
     /// Where to listen for observers alone.
-    pub observers: Vec<Listen>,
+    pub observers: Vec<Allotted>,
     /// The sockets that this process was started with; each is one listener's.
     pub inherited: Vec<Inherited>,
     /// What clients may have.
@@ -54,11 +54,24 @@ impl fmt::Display for SetupError {
 impl std::error::Error for SetupError {}
 
 impl Setup {
+    /// Reads the file, where there is one, as somebody does who is not to serve: listeners on sockets that only whoever
+    /// serves is started with are left out.
+    ///
+    /// # Errors
+    /// See [`SetupError`].
+    pub fn read(arguments: &Serve) -> Result<Self, SetupError> {
+        Self::make(arguments, None)
+    }
+
     /// Reads the file, where there is one, and allots the sockets that this process was started with.
     ///
     /// # Errors
     /// See [`SetupError`].
-    pub fn read(arguments: &Serve, sockets: &[Inherited]) -> Result<Self, SetupError> {
+    pub fn read_with(arguments: &Serve, sockets: &[Inherited]) -> Result<Self, SetupError> {
+        Self::make(arguments, Some(sockets))
+    }
+
+    fn make(arguments: &Serve, sockets: Option<&[Inherited]>) -> Result<Self, SetupError> {
         let config = match &arguments.config {
             None => Config::default(),
             Some(path) => Config::read(path).map_err(|error| of_file(arguments, error))?,
@@ -68,12 +81,18 @@ impl Setup {
         if asked.is_empty() {
             return Err(SetupError::NoListener);
         }
+        check_listeners(&config.callers, &asked).map_err(|error| of_file(arguments, error))?;
+        let mut observers = arguments.metrics_listen.clone();
+        if sockets.is_none() {
+            asked.retain(|listen| matches!(listen, Listen::Place(_)));
+            observers.retain(|listen| matches!(listen, Listen::Place(_)));
+        }
+        let sockets = sockets.unwrap_or_default();
         let for_clients = asked.len();
-        asked.extend(arguments.metrics_listen.iter().cloned());
+        asked.extend(observers);
         let mut allotted = allot(asked, sockets).map_err(SetupError::Inherited)?;
         let observers = allotted.split_off(for_clients).into_iter().flatten().collect();
-        let listeners: Vec<Listen> = allotted.into_iter().flatten().collect();
-        check_listeners(&config.callers, &listeners).map_err(|error| of_file(arguments, error))?;
+        let listeners: Vec<Allotted> = allotted.into_iter().flatten().collect();
         let mut hosts = arguments.host_name.clone();
         hosts.extend(config.hosts);
         let mut origins = arguments.allow_origin.clone();
@@ -94,7 +113,7 @@ impl Setup {
     }
 
     /// The listeners: for clients, then for observers.
-    pub fn everywhere(&self) -> impl Iterator<Item = &Listen> {
+    pub fn everywhere(&self) -> impl Iterator<Item = &Allotted> {
         self.listeners.iter().chain(&self.observers)
     }
 

@@ -2,8 +2,8 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
 use super::*;
-use crate::config::Place;
 use crate::config::asked::allot;
+use crate::config::{Allotted, Place};
 use crate::docker::endpoints;
 
 const WHOLE: &str = r#"
@@ -49,7 +49,7 @@ fn a_whole_file() {
     let config = Config::parse(WHOLE).unwrap();
     assert_eq!((config.hosts.len(), config.origins.len()), (1, 1));
     assert_eq!((config.listeners.len(), config.callers.len()), (2, 2));
-    let listeners: Vec<Listen> = allot(config.listeners, &[]).unwrap().concat();
+    let listeners: Vec<Allotted> = allot(config.listeners.clone(), &[]).unwrap().concat();
     let (lan, team) = (&listeners[0], &listeners[1]);
     assert!(
         matches!(&lan.place, Place::Tls(_, files) if files.ca.is_some()),
@@ -65,9 +65,9 @@ fn a_whole_file() {
     assert_eq!(ci.listeners.as_deref(), Some(["lan".to_owned()].as_slice()));
     assert_eq!(laptop.signs.len(), 4);
     assert!(laptop.signs.contains(&Sign::Fingerprint([0xAB; 32])));
-    assert!(check_listeners(&config.callers, &listeners).is_ok());
+    assert!(check_listeners(&config.callers, &config.listeners).is_ok());
     assert!(matches!(
-        check_listeners(&config.callers, &listeners[1..]),
+        check_listeners(&config.callers, &config.listeners[1..]),
         Err(FileError::Caller(name, CallerError::NoListener(id))) if name == "ci" && id == "lan"
     ));
     assert_eq!(config.limits.streams(), 7);
