@@ -24,11 +24,15 @@ const LIMIT: Duration = Duration::from_secs(60);
 const SCRIPT: &str = include_str!("machine.sh");
 
 /// Enters control groups, then becomes a program: NAME PROGRAM... A group that has others below it takes no process, in version
-/// 2; whoever comes then is not counted.
+/// 2; whoever comes then is not counted. One of version 1 without processors takes none either.
 const JOIN: &str = r#"name=$1; shift
 for root in $(awk '$3 ~ /^cgroup/ { print $2 }' /proc/mounts); do
     group=$root/$name
     [ ! -d "$group/first" ] || group=$group/first
+    if [ -f "$group/cpuset.cpu_exclusive" ]; then
+        cat "$root/cpuset.cpus" >"$group/cpuset.cpus"
+        cat "$root/cpuset.mems" >"$group/cpuset.mems"
+    fi
     [ ! -d "$group" ] || echo $$ >"$group/cgroup.procs" || true
 done 2>/dev/null
 exec "$@""#;

@@ -54,7 +54,7 @@ pub(crate) fn assert_no_trace(machine: &Machine, before: &BTreeSet<String>) {
         machine.run("awk '{ print $2 }' /proc/mounts | grep socketd || true"),
         ""
     );
-    let groups = machine.run("find /sys/fs/cgroup -type d -name 'socketd*' || true");
+    let groups = machine.run("find /sys/fs/cgroup -type d -name socketd -o -name 'socketd[.-]*.s*'");
     assert_eq!(groups, "");
     let known = machine.run("dpkg -l | grep socketd || true; getent passwd 60750 socketd || true");
     assert_eq!(known, "");
