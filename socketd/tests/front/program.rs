@@ -221,7 +221,7 @@ fn wrong_arguments_are_code_2_and_a_sentence() {
         "cannot be used with",
     );
     check(&["--listen", "tcp://0.0.0.0:2375"], "append ?insecure");
-    check(&["--listen", "ftp://x"], "unix:// or tcp://");
+    check(&["--listen", "ftp://x"], "unix://, tcp:// or fd://");
     let tls = |options: &str| format!("tcp://127.0.0.1:0?{options}");
     check(
         &["--listen", &tls("tls=verify&cert=/c&key=/k")],
