@@ -142,3 +142,32 @@ fn of_file(arguments: &Serve, error: super::file::FileError) -> SetupError {
         error,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+
+    use super::*;
+    use crate::config::{Cli, Command};
+
+    #[track_caller]
+    fn check(listen: &[&str], from_outside: usize, with_no_sockets: Option<usize>) {
+        let urls = listen.iter().flat_map(|url| ["--listen", url]);
+        let all = ["socketd", "serve", "--bridge-dir", "/b"].into_iter().chain(urls);
+        let serve = match Cli::try_parse_from(all).unwrap().command {
+            Command::Serve(serve) => Some(serve),
+            _ => None,
+        };
+        let serve = serve.unwrap();
+        assert_eq!(Setup::read(&serve).unwrap().listeners.len(), from_outside);
+        let read = Setup::read_with(&serve, &[]);
+        assert_eq!(read.ok().map(|setup| setup.listeners.len()), with_no_sockets);
+    }
+
+    #[test]
+    fn who_does_not_serve_knows_no_inherited_sockets() {
+        check(&["tcp://127.0.0.1:0", "unix:///a"], 2, Some(2));
+        check(&["tcp://127.0.0.1:0", "fd://docker"], 1, None);
+        check(&["fd://"], 0, None);
+    }
+}

@@ -83,3 +83,32 @@ impl Head {
             .compare_exchange(from, to, Ordering::Relaxed, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(steps: &[fn(&Head)], due: bool, half: bool) {
+        let head = Head::new(Duration::ZERO);
+        for step in steps {
+            step(&head);
+        }
+        assert_eq!((head.is_due(), head.is_half()), (due, half));
+    }
+
+    #[test]
+    fn a_head_is_due_on_a_new_connection_and_when_it_has_begun() {
+        check(&[], true, false);
+        check(&[Head::hear], true, true);
+        check(&[Head::hear, Head::forget], true, false);
+        check(&[Head::hear, Head::answer], false, false);
+        check(&[Head::hear, Head::answer, Head::finish], false, false);
+        check(&[Head::hear, Head::answer, Head::finish, Head::hear], true, true);
+        check(
+            &[Head::hear, Head::answer, Head::take_over, Head::hear],
+            false,
+            false,
+        );
+    }
+}
