@@ -76,7 +76,7 @@ impl Machine {
     /// # Panics
     /// When it does not boot, or when this is not root.
     pub fn idle() -> Self {
-        let machine = Self::boot(IDLE);
+        let machine = Self::boot("same", IDLE);
         let booted = machine.path("/run/booted");
         pace::until("its first process has begun", LIMIT, || {
             booted.exists().then_some(())
@@ -89,14 +89,27 @@ impl Machine {
     /// # Panics
     /// When it does not boot, or when this is not root.
     pub fn with_systemd() -> Self {
+        Self::boot_systemd("same")
+    }
+
+    /// One where systemd runs, and control groups are of version 2 alone. (Without limits, where this machine has bound them to
+    /// version 1.)
+    ///
+    /// # Panics
+    /// When it does not boot, or when this is not root.
+    pub fn with_systemd_on_version_2() -> Self {
+        Self::boot_systemd("unified")
+    }
+
+    fn boot_systemd(groups: &str) -> Self {
         let program = Path::new("/lib/systemd/systemd");
         assert!(
             program.exists(),
             "There is no systemd: install it (apt-get install systemd)."
         );
-        let machine = Self::boot(SYSTEMD);
+        let machine = Self::boot(groups, SYSTEMD);
         pace::until("systemd has started", LIMIT, || {
-            let output = machine.attempt("systemctl is-system-running").ok()?;
+            let output = machine.attempt("systemctl is-system-running || true").ok()?;
             ["running\n", "degraded\n"]
                 .contains(&output.as_str())
                 .then_some(())
@@ -104,7 +117,7 @@ impl Machine {
         machine
     }
 
-    fn boot(first: &[&str]) -> Self {
+    fn boot(groups: &str, first: &[&str]) -> Self {
         let dir = pair::new_dir();
         for part in ["root", "upper", "work", "var-lib"] {
             fs::create_dir(dir.join(part)).unwrap();
@@ -131,6 +144,7 @@ impl Machine {
             ])
             .args(["/bin/sh", "-c", SCRIPT, "sh"])
             .arg(&dir)
+            .arg(groups)
             .args(first)
             .stdin(Stdio::null())
             .stdout(Stdio::from(fs::File::create(dir.join("console")).unwrap()))

@@ -1,8 +1,9 @@
-# A machine of its own on this one's files: DIRECTORY PROGRAM... becomes its first process. It is started in new
-# namespaces of mounts, processes, control groups, names, IPC and network.
+# A machine of its own on this one's files: DIRECTORY GROUPS PROGRAM... becomes its first process. It is started in new
+# namespaces of mounts, processes, control groups, names, IPC and network. GROUPS are "same", or "unified": version 2 alone.
 set -e
 directory=$1
-shift
+groups=$2
+shift 2
 root=$directory/root
 
 mount --make-rprivate /
@@ -14,7 +15,12 @@ mount -t sysfs -o ro,nosuid,nodev,noexec sysfs "$root/sys"
 
 # The same hierarchies as outside, from where this process stands in them. (The table grows while it is read.)
 table=$(cat /proc/mounts)
-grep -q '^cgroup2 /sys/fs/cgroup ' /proc/mounts || mount -t tmpfs -o mode=0755 cgroups "$root/sys/fs/cgroup"
+if [ "$groups" = unified ]; then
+    mount -t cgroup2 cgroup2 "$root/sys/fs/cgroup"
+    table=
+elif ! grep -q '^cgroup2 /sys/fs/cgroup ' /proc/mounts; then
+    mount -t tmpfs -o mode=0755 cgroups "$root/sys/fs/cgroup"
+fi
 while read -r _ place kind options _; do
     case $kind in
     cgroup | cgroup2) ;;

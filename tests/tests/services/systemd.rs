@@ -46,6 +46,28 @@ fn with_systemd() {
     assert_no_trace(&machine, &before);
 }
 
+#[test]
+fn on_control_groups_of_version_2_alone() {
+    let machine = Machine::with_systemd_on_version_2();
+    let before = prepare(&machine, 0);
+    machine.run(&format!("dpkg -i {FOLDER}/old.deb"));
+    let container = Container::start(&machine);
+    let shown =
+        machine.run("docker exec web /bin/ls /sys/fs/cgroup; docker exec web /bin/cat /proc/self/cgroup");
+    assert!(
+        shown.contains("cgroup.procs\n") && shown.ends_with("0::/\n"),
+        "{shown}"
+    );
+    machine.run("systemctl restart socketd-bridge");
+    container.assert_untouched(&machine);
+    machine.run("systemctl stop socketd-bridge");
+    assert!(container.lives(&machine));
+    machine.run("systemctl start socketd-bridge");
+    container.assert_untouched(&machine);
+    machine.run("dpkg -P socketd");
+    assert_no_trace(&machine, &before);
+}
+
 /// systemd's own judgement of them.
 fn units_are_sound(machine: &Machine) {
     let units = "socketd.socket socketd.service socketd-bridge.service";

@@ -4,6 +4,7 @@ use std::fs;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::symlink;
+use std::path::Path;
 
 use nix::fcntl::{OFlag, open};
 use nix::mount::{MsFlags, mount};
@@ -137,9 +138,18 @@ pub(super) fn mount_sys(inside: &Inside, groups: &Groups, exposure: Exposure) ->
 fn mount_groups(inside: &Inside, target: &OwnedFd, groups: &Groups, flags: MsFlags) -> Result<(), Failure> {
     let subject = "/sys/fs/cgroup";
     let target = descriptor_path(target);
+    let top = || {
+        inside
+            .resolve(subject, Missing::Fail)
+            .map_err(at(Stage::Sys, subject))
+    };
     match groups.groups.as_slice() {
         [] => return Ok(()),
-        [only] if only.name.is_empty() => return bind(only.path.as_path(), &target, flags),
+        [only] if only.name.is_empty() => {
+            bind(&only.path, &target)?;
+            // The descriptor still means what lies under the new mount.
+            return protect(&only.path, &descriptor_path(&top()?), flags);
+        }
         _ => {}
     }
     mount(
@@ -150,14 +160,13 @@ fn mount_groups(inside: &Inside, target: &OwnedFd, groups: &Groups, flags: MsFla
         Some("mode=755,size=1m"),
     )
     .map_err(at(Stage::Sys, subject))?;
-    let inner = inside
-        .resolve(subject, Missing::Fail)
-        .map_err(at(Stage::Sys, subject))?;
+    let inner = top()?;
     let inner = descriptor_path(&inner);
     for group in &groups.groups {
         let place = inner.join(&group.name);
         fs::create_dir(&place).map_err(at(Stage::Sys, subject))?;
-        bind(&group.path, &place, flags)?;
+        bind(&group.path, &place)?;
+        protect(&group.path, &place, flags)?;
         // Controllers mounted together are found by each name alone, too.
         for alias in group.name.split(',').filter(|_| group.name.contains(',')) {
             symlink(&group.name, inner.join(alias)).map_err(at(Stage::Sys, subject))?;
@@ -167,17 +176,14 @@ fn mount_groups(inside: &Inside, target: &OwnedFd, groups: &Groups, flags: MsFla
     mount(NONE, &inner, NONE, remount, NONE).map_err(at(Stage::Sys, subject))
 }
 
-fn bind(source: &std::path::Path, target: &std::path::Path, flags: MsFlags) -> Result<(), Failure> {
-    let subject = source.to_string_lossy();
-    mount(Some(source), target, NONE, MsFlags::MS_BIND, NONE).map_err(at(Stage::Sys, &subject))?;
-    mount(
-        NONE,
-        target,
-        NONE,
-        flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND,
-        NONE,
-    )
-    .map_err(at(Stage::Sys, &subject))
+fn bind(group: &Path, target: &Path) -> Result<(), Failure> {
+    mount(Some(group), target, NONE, MsFlags::MS_BIND, NONE).map_err(at(Stage::Sys, &group.to_string_lossy()))
+}
+
+/// Gives the mount at this place its flags.
+fn protect(group: &Path, top: &Path, flags: MsFlags) -> Result<(), Failure> {
+    let flags = flags | MsFlags::MS_REMOUNT | MsFlags::MS_BIND;
+    mount(NONE, top, NONE, flags, NONE).map_err(at(Stage::Sys, &group.to_string_lossy()))
 }
 
 /// Hides and protects the kernel's files; those a kernel does not have are passed over.
