@@ -18,7 +18,7 @@ use crate::queue::{Queue, lock};
 use crate::reader::{self, Batch, ReadError, Want};
 use crate::recover::{Recovered, recover};
 use crate::report::Report;
-use crate::retain::Options;
+use crate::retain::{Options, Present};
 use crate::segment;
 use crate::storage::{Directory, Storage};
 use crate::surroundings::{Machine, Surroundings};
@@ -89,6 +89,7 @@ impl Journal {
             host_id,
             boot_id,
             options,
+            present: Present::default(),
             past: recovered.past.clone(),
             active,
             buffer: Vec::new(),

@@ -40,6 +40,30 @@ impl Options {
     }
 }
 
+/// 2020-01-01. A wall clock that shows an earlier time is one that nobody has set yet: a phone without a battery for
+/// it starts in 1970. What happened then happened nobody knows how long ago.
+const CLOCK_SET: Time = Time(1_577_836_800_000_000_000);
+
+/// What age is counted from. It takes the wall clock's word once, as soon as that is set, and goes on by the clock that
+/// nobody can set: a wall clock that leaps ahead afterwards makes nothing old.
+#[derive(Debug, Default)]
+pub(crate) struct Present {
+    /// The wall clock then, and the nanoseconds since the machine started.
+    known: Option<(Time, u64)>,
+}
+
+impl Present {
+    /// The present; never before the wall clock is set, and then nothing is old.
+    pub(crate) fn now(&mut self, wall: Time, since_boot_ns: u64) -> Time {
+        if wall < CLOCK_SET {
+            return Time::NEVER;
+        }
+        let (then, at) = *self.known.get_or_insert((wall, since_boot_ns));
+        let passed = since_boot_ns.saturating_sub(at);
+        wall.min(Time(then.0.saturating_add(passed)))
+    }
+}
+
 /// How long ago `then` was, by a clock that may have stepped back since.
 pub(crate) fn age(now: Time, then: Time) -> Duration {
     Duration::from_nanos(now.0.saturating_sub(then.0))
@@ -65,8 +89,9 @@ pub(crate) fn surplus(index: &Index, options: &Options, now: Time) -> usize {
         .iter()
         .rposition(|entry| entry.last >= entry.first)
         .unwrap_or(usize::MAX);
-    for entry in index.entries.iter().take(last_used) {
-        let too_old = age(now, entry.newest_own.max(entry.created)) > options.retain_age;
+    let dates = dates(index, now);
+    for (entry, &date) in index.entries.iter().zip(&dates).take(last_used) {
+        let too_old = age(now, date) > options.retain_age;
         if count <= 1 || !(bytes > options.retain_bytes || count > SEGMENTS_MAX || too_old) {
             break;
         }
@@ -77,9 +102,24 @@ pub(crate) fn surplus(index: &Index, options: &Options, now: Time) -> usize {
     surplus
 }
 
+/// When the last of each segment happened; where the clock was not set, no later than what came next.
+fn dates(index: &Index, now: Time) -> Vec<Time> {
+    let mut next = now;
+    let latest_first = index.entries.iter().rev().map(|entry| {
+        let own = entry.newest_own.max(entry.created);
+        if own >= CLOCK_SET {
+            next = own;
+        }
+        next
+    });
+    let mut dates: Vec<Time> = latest_first.collect();
+    dates.reverse();
+    dates
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{Options, surplus};
+    use super::{CLOCK_SET, Options, Present, surplus};
     use crate::index::{Entry, Index};
     use std::time::Duration;
     use wire::Time;
@@ -90,18 +130,28 @@ mod tests {
         retain_age: Duration::from_nanos(50),
     };
 
-    /// Segments as bytes and time of their last event; now is 100.
+    /// After the first moment at which a clock counts as set.
+    fn day_one(nanos: u64) -> Time {
+        Time(CLOCK_SET.0 + nanos)
+    }
+
+    /// Segments as bytes and time of their last event, in nanoseconds of the first day; now is 100.
     #[track_caller]
     fn check(segments: &[(u64, u64)], expected: usize) {
+        check_at(segments, day_one, expected);
+    }
+
+    #[track_caller]
+    fn check_at(segments: &[(u64, u64)], time: impl Fn(u64) -> Time, expected: usize) {
         let mut index = Index::default();
         for (first, &(bytes, newest)) in (1..).zip(segments) {
-            let mut entry = Entry::new(first, None, Time(newest), Time::NEVER);
+            let mut entry = Entry::new(first, None, time(newest), Time::NEVER);
             entry.last = first;
             entry.start = 10;
             entry.bytes = bytes;
             index.entries.push_back(entry);
         }
-        assert_eq!(surplus(&index, &OPTIONS, Time(100)), expected);
+        assert_eq!(surplus(&index, &OPTIONS, day_one(100)), expected);
     }
 
     #[test]
@@ -121,5 +171,27 @@ mod tests {
     #[test]
     fn a_clock_that_stepped_back_deletes_nothing() {
         check(&[(10, 1000), (10, 1000)], 0);
+    }
+
+    #[test]
+    fn what_happened_before_the_clock_was_set_is_as_old_as_what_came_next() {
+        // Zero is a moment of 1970.
+        let time = |nanos| if nanos == 0 { Time(5) } else { day_one(nanos) };
+        check_at(&[(10, 0), (10, 0)], time, 0);
+        check_at(&[(10, 0), (10, 60), (10, 100)], time, 0);
+        check_at(&[(10, 40), (10, 0), (10, 60), (10, 100)], time, 1);
+        check_at(&[(10, 0), (10, 0), (10, 40), (10, 100)], time, 3);
+    }
+
+    #[test]
+    fn the_present_takes_the_wall_clock_s_word_once() {
+        let mut present = Present::default();
+        assert_eq!(present.now(Time(7), 10), Time::NEVER);
+        assert_eq!(present.now(day_one(1000), 20), day_one(1000));
+        assert_eq!(present.now(day_one(1005), 25), day_one(1005));
+        assert_eq!(present.now(day_one(9999), 26), day_one(1006), "a leap");
+        assert_eq!(present.now(day_one(3), 27), day_one(3), "a step back");
+        assert_eq!(present.now(Time(7), 28), Time::NEVER);
+        assert_eq!(present.now(day_one(1010), 30), day_one(1010));
     }
 }

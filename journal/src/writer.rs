@@ -12,7 +12,7 @@ use crate::index::{Entry, Index};
 use crate::limits::BUFFER_KEPT_BYTES;
 use crate::queue::{Queue, Turn, lock};
 use crate::record::{self, Kind, Place, Seal};
-use crate::retain::{Options, age, surplus};
+use crate::retain::{Options, Present, age, surplus};
 use crate::segment::{self, SegmentHeader, VERSION};
 use crate::storage::{File, Storage, write_all_at};
 use crate::surroundings::Surroundings;
@@ -127,6 +127,8 @@ pub(crate) struct Writer {
     pub(crate) host_id: [u8; 32],
     pub(crate) boot_id: [u8; 16],
     pub(crate) options: Options,
+    /// What age is counted from.
+    pub(crate) present: Present,
     /// The fold of every durable event.
     pub(crate) past: Past,
     /// None before the first append and after a failure.
@@ -181,8 +183,9 @@ impl Writer {
     /// Makes a whole batch durable and known, or none of it.
     fn write(&mut self, batch: &mut [Append], bytes: usize) -> Result<(), Failure> {
         let last = self.index(|index| index.last);
+        let now = self.now();
         let mut active = match self.active.take() {
-            Some(active) if !self.is_full(&active, bytes) => active,
+            Some(active) if !self.is_full(&active, bytes, now) => active,
             _ => self.begin_segment(last.saturating_add(1))?,
         };
         let placed = self.place(batch, &active, last);
@@ -258,11 +261,17 @@ impl Writer {
         placed
     }
 
-    fn is_full(&self, active: &Active, bytes: usize) -> bool {
+    /// The present, as far as age goes.
+    fn now(&mut self) -> Time {
+        let (wall, since_boot_ns) = (self.surroundings.wall(), self.surroundings.since_boot_ns());
+        self.present.now(wall, since_boot_ns)
+    }
+
+    fn is_full(&self, active: &Active, bytes: usize, now: Time) -> bool {
         // Only events count: a checkpoint longer than a segment must not make every batch begin one.
         let events = active.end.saturating_sub(active.start);
         let too_long = events.saturating_add(wide(bytes)) > self.options.segment_bytes();
-        let too_old = age(self.surroundings.wall(), active.created) > self.options.segment_age();
+        let too_old = age(now, active.created) > self.options.segment_age();
         events > 0 && bytes > 0 && (too_long || too_old)
     }
 
@@ -333,7 +342,7 @@ impl Writer {
     /// crash leaves a gap in the middle.
     pub(crate) fn retain(&mut self) {
         self.retention_due = false;
-        let now = self.surroundings.wall();
+        let now = self.now();
         let surplus = self.index(|index| surplus(index, &self.options, now));
         let failure = (0..surplus).try_for_each(|_| self.remove_oldest()).err();
         *lock(&self.shared.retention_failure) = failure;

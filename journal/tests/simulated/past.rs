@@ -40,7 +40,13 @@ fn retention_by_bytes_keeps_the_fold_and_its_limit() {
 fn retention_by_age_works_on_a_quiet_machine() {
     let disk = Disk::default();
     let machine = Arc::new(Machine::new(1));
-    let wall = Arc::clone(&machine.wall);
+    // 2020-01-01: before that a clock counts as not set.
+    const DAY_ONE: u64 = 1_577_836_800_000_000_000;
+    // Both clocks go on.
+    let go_on_to = |nanos: u64| {
+        machine.wall.store(DAY_ONE + nanos, Ordering::Relaxed);
+        machine.since_boot_ns.store(nanos, Ordering::Relaxed);
+    };
     let options = Options {
         retain_age: Duration::from_nanos(800),
         ..KEEP
@@ -48,24 +54,58 @@ fn retention_by_age_works_on_a_quiet_machine() {
     let open = || Journal::open_on(Arc::new(disk.clone()), machine.clone(), HOST, options).unwrap();
     let opened = open();
     let at = |number: u64, time| wire::Event {
-        time: Time(time),
+        time: Time(DAY_ONE + time),
         ..event(number)
     };
-    wall.store(10_000, Ordering::Relaxed);
+    go_on_to(10_000);
     append(&opened.journal, vec![at(1, 10_000)]).unwrap();
     // A segment is closed at an eighth of the age kept, however little is in it.
-    wall.store(10_101, Ordering::Relaxed);
+    go_on_to(10_101);
     append(&opened.journal, vec![at(2, 10_101)]).unwrap();
     assert_eq!(disk.contents().len(), 2);
-    wall.store(10_901, Ordering::Relaxed);
+    go_on_to(10_901);
     append(&opened.journal, vec![at(3, 10_901)]).unwrap();
     assert_eq!(sequences(&read_all(&opened.journal)), [2, 3]);
     drop(opened);
     // Opening deletes too, and the last segment always stays.
-    wall.store(99_999, Ordering::Relaxed);
+    go_on_to(99_999);
     let opened = open();
     assert_eq!(sequences(&read_all(&opened.journal)), [3]);
     assert_eq!(opened.past.containers.len(), 3);
+}
+
+/// A phone that starts in 1970 and learns the time later, and one whose clock goes mad.
+#[test]
+fn a_clock_that_jumps_by_years_deletes_nothing() {
+    const YEAR: u64 = 365 * 24 * 60 * 60 * 1_000_000_000;
+    let disk = Disk::default();
+    let machine = Arc::new(Machine::new(1));
+    let options = Options {
+        retain_age: Duration::from_nanos(YEAR / 4),
+        ..KEEP
+    };
+    let journal = Journal::open_on(Arc::new(disk.clone()), machine.clone(), HOST, options)
+        .unwrap()
+        .journal;
+    let years = [0, 56, 56, 99, 0, 56, 200, 56];
+    for (number, year) in (1..).zip(years) {
+        let now = year * YEAR + number;
+        machine.wall.store(now, Ordering::Relaxed);
+        machine.since_boot_ns.store(number, Ordering::Relaxed);
+        let event = wire::Event {
+            time: Time(now),
+            ..event(number)
+        };
+        append(&journal, vec![event]).unwrap();
+    }
+    assert_eq!(sequences(&read_all(&journal)), (1..=8).collect::<Vec<_>>());
+    drop(journal);
+    // Started in 1970 once more, another time of day makes nothing old either.
+    machine.wall.store(5, Ordering::Relaxed);
+    let journal = Journal::open_on(Arc::new(disk.clone()), machine, HOST, options)
+        .unwrap()
+        .journal;
+    assert_eq!(sequences(&read_all(&journal)), (1..=8).collect::<Vec<_>>());
 }
 
 #[test]

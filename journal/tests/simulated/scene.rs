@@ -35,6 +35,7 @@ pub(crate) const KEEP: Options = Options {
 pub(crate) struct Machine {
     pub(crate) boot: u8,
     pub(crate) wall: Arc<AtomicU64>,
+    pub(crate) since_boot_ns: Arc<AtomicU64>,
     salts: AtomicU64,
 }
 
@@ -43,6 +44,7 @@ impl Machine {
         Self {
             boot,
             wall: Arc::new(AtomicU64::new(1000)),
+            since_boot_ns: Arc::new(AtomicU64::new(77)),
             salts: AtomicU64::new(0),
         }
     }
@@ -54,7 +56,7 @@ impl Surroundings for Machine {
     }
 
     fn since_boot_ns(&self) -> u64 {
-        77
+        self.since_boot_ns.load(Ordering::Relaxed)
     }
 
     fn boot_id(&self) -> [u8; 16] {
