@@ -94,6 +94,9 @@ record! {
         7 => restart_count: u32,
         /// Its health; absent where nobody asked for a check.
         8 => health: Option<Health>,
+        /// When it last started, in nanoseconds since the machine did, sleep included: what no setting of the
+        /// clock moves. Zero where it does not run, or nobody knows.
+        9 => started_since_boot_ns: u64,
     }
 }
 

@@ -89,6 +89,8 @@ pub enum Condition {
         pid: u32,
         /// When it started.
         started_at: Time,
+        /// When that was in nanoseconds since the machine started; zero where nobody knows.
+        since_boot_ns: u64,
         /// Whether its processes are frozen.
         frozen: bool,
     },
@@ -121,6 +123,8 @@ pub struct Started {
     pub pid: u32,
     /// When it started.
     pub started_at: Time,
+    /// When that was in nanoseconds since the machine started; zero where nobody knows.
+    pub since_boot_ns: u64,
     /// What the container is from this start on, where the start has given it another id.
     pub became: Option<Box<Container>>,
 }

@@ -242,6 +242,7 @@ impl Runtime for Fake {
         let started = Started {
             pid: script.next_pid,
             started_at: clock::now(),
+            since_boot_ns: 0,
             became: script.becomes.take(),
         };
         let found = script
@@ -251,6 +252,7 @@ impl Runtime for Fake {
         found.condition = Condition::Running {
             pid: started.pid,
             started_at: started.started_at,
+            since_boot_ns: 0,
             frozen: false,
         };
         Ok(started.clone())

@@ -24,6 +24,11 @@ pub(super) fn ticks() -> u64 {
         .unwrap_or(TICKS_DEFAULT)
 }
 
+/// So many of them, in nanoseconds.
+pub(super) fn ticks_in_ns(count: u64) -> u64 {
+    count.saturating_mul(1_000_000_000 / ticks())
+}
+
 /// Statistics of this moment, of a container that runs.
 pub(super) fn begin() -> Stats {
     Stats {

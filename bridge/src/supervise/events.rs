@@ -49,7 +49,7 @@ pub(super) fn ended(container: &Container, exit: &Exit, time: Time) -> Vec<Event
     let mut die = of(container, Action::Die, time);
     if !exit.unknown {
         die = with(die, attribute::EXIT_CODE, exit.code.to_string());
-        let run = time.0.saturating_sub(container.state.started_at.0) / 1_000_000_000;
+        let run = clock::ran_for(&container.state, time).as_secs();
         die = with(die, attribute::RUN_SECONDS, run.to_string());
     }
     if exit.oom {

@@ -213,7 +213,7 @@ impl Watch {
             let _ = self.supervisor.signal_exec(id, &probe.exec, signal::KILL);
         }
         if let Some((run, check)) = wanted {
-            let due = Instant::now() + self.interval(id, run, &check);
+            let due = Instant::now() + self.interval(id, &check);
             let monitor = Monitor {
                 run,
                 check,
@@ -224,12 +224,15 @@ impl Watch {
         }
     }
 
-    fn interval(&self, id: &ContainerId, run: Time, check: &Check) -> Duration {
-        let starting = self.supervisor.inventory.with(id, |unit| {
-            let health = unit.container.state.health.as_ref();
-            health.is_none_or(|health| health.status == HealthStatus::Starting)
+    fn interval(&self, id: &ContainerId, check: &Check) -> Duration {
+        let stands = self.supervisor.inventory.with(id, |unit| {
+            let state = &unit.container.state;
+            let health = state.health.as_ref();
+            let starting = health.is_none_or(|health| health.status == HealthStatus::Starting);
+            (clock::ran_for(state, clock::now()), starting)
         });
-        check.next(run, clock::now(), starting.unwrap_or(false))
+        let (ran, starting) = stands.unwrap_or_default();
+        check.next(ran, starting)
     }
 
     fn due(&mut self, id: &ContainerId, now: Instant) {
@@ -259,6 +262,7 @@ impl Watch {
             return;
         };
         let started_at = clock::now();
+        let ran = clock::ran_for(&container.state, started_at);
         match self
             .supervisor
             .probe(&container, spec_of(&container, &monitor.check))
@@ -268,9 +272,9 @@ impl Watch {
             Some(Err(refusal)) if refusal.code == RefusalCode::NotRunning => {
                 monitor.due = Instant::now() + PROBE_RETRY;
             }
-            Some(Ok((exec, ran))) => {
+            Some(Ok((exec, began))) => {
                 let deadline = Instant::now() + monitor.check.timeout;
-                monitor.probe = Some(Running::new(exec, started_at, deadline, ran.streams));
+                monitor.probe = Some(Running::new(exec, (started_at, ran), deadline, began.streams));
             }
             Some(Err(refusal)) => {
                 let probe = Probe {
@@ -279,7 +283,7 @@ impl Watch {
                     exit_code: -1,
                     output: refusal.detail,
                 };
-                self.conclude(id, probe);
+                self.conclude(id, ran, probe);
             }
         }
     }
@@ -314,23 +318,25 @@ impl Watch {
             let code = code.and_then(|code| i32::try_from(code).ok());
             (code.unwrap_or(-1), output)
         };
+        let ran = probe.ran;
         let probe = Probe {
             started_at: probe.started_at,
             ended_at,
             exit_code,
             output,
         };
-        self.conclude(id, probe);
+        self.conclude(id, ran, probe);
     }
 
-    /// Keeps what a probe says, tells of a change of mind, and sets the time of the next.
-    fn conclude(&mut self, id: &ContainerId, probe: Probe) {
+    /// Keeps what a probe says that began when its container had run for `ran`, tells of a change of mind, and sets
+    /// the time of the next.
+    fn conclude(&mut self, id: &ContainerId, ran: Duration, probe: Probe) {
         let Some(monitor) = self.monitors.get(id) else {
             return;
         };
         let (run, check) = (monitor.run, monitor.check.clone());
-        self.supervisor.judge(id, run, &check, probe);
-        let due = Instant::now() + self.interval(id, run, &check);
+        self.supervisor.judge(id, (run, ran), &check, probe);
+        let due = Instant::now() + self.interval(id, &check);
         if let Some(monitor) = self.monitors.get_mut(id) {
             monitor.due = due;
         }
@@ -338,8 +344,8 @@ impl Watch {
 }
 
 impl Supervisor {
-    /// Takes a probe of one run of a container into its health.
-    fn judge(&self, id: &ContainerId, run: Time, check: &Check, probe: Probe) {
+    /// Takes a probe of one run of a container, so long after its begin, into its health.
+    fn judge(&self, id: &ContainerId, (run, ran): (Time, Duration), check: &Check, probe: Probe) {
         let before = self.inventory.with(id, |unit| {
             let state = &unit.container.state;
             (super::is_up(state) && state.started_at == run)
@@ -347,7 +353,7 @@ impl Supervisor {
         });
         let Ok(Some(mut health)) = before else { return };
         let old = health.status;
-        verdict::judge(&mut health, check, run, probe);
+        verdict::judge(&mut health, check, ran, probe);
         let status = health.status;
         let (inventory, key) = (Arc::clone(&self.inventory), *id);
         let keep = move || keep(&inventory, &key, run, health);

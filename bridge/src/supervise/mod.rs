@@ -251,6 +251,7 @@ impl Supervisor {
                 let state = &mut unit.container.state;
                 state.status = status;
                 state.pid = 0;
+                state.started_since_boot_ns = 0;
                 state.finished_at = finished_at;
                 state.exit = Some(exit);
                 if let Some(backoff) = verdict {

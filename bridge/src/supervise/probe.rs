@@ -1,7 +1,7 @@
 //! One run of a health check, and what it writes.
 
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
@@ -19,6 +19,8 @@ const READS_AT_ONCE: u32 = 256;
 pub(super) struct Running {
     pub(super) exec: String,
     pub(super) started_at: Time,
+    /// For how long its container had run by then.
+    pub(super) ran: Duration,
     /// When it has taken too long; then, once it was killed, when nobody waits for its end any more.
     pub(super) deadline: Instant,
     pub(super) killed: bool,
@@ -35,11 +37,17 @@ fn nonblocking(stream: OwnedFd) -> Option<OwnedFd> {
 }
 
 impl Running {
-    /// One that has just been started, with the reading ends of its streams.
-    pub(super) fn new(exec: String, started_at: Time, deadline: Instant, streams: Vec<OwnedFd>) -> Self {
+    /// One that was started just then, when its container had run for so long, with the reading ends of its streams.
+    pub(super) fn new(
+        exec: String,
+        begun: (Time, Duration),
+        deadline: Instant,
+        streams: Vec<OwnedFd>,
+    ) -> Self {
         Self {
             exec,
-            started_at,
+            started_at: begun.0,
+            ran: begun.1,
             deadline,
             killed: false,
             streams: streams.into_iter().filter_map(nonblocking).collect(),

@@ -136,9 +136,11 @@ pub(super) fn settle(
         Condition::Running {
             pid,
             started_at,
+            since_boot_ns,
             frozen,
         } => {
             settle_run(&mut container, before, (pid, started_at, frozen), told);
+            container.state.started_since_boot_ns = since_boot_ns;
         }
         Condition::Exited {
             exit,
@@ -191,8 +193,10 @@ fn settle_end(
         };
         return ended(container, before.exit.clone().unwrap_or(exit), known);
     }
-    if same_run && finished_at.0.saturating_add(CLOCK_TOLERANCE_NS) < before.started_at.0 {
-        // What is kept is the end of an earlier run.
+    let nameless = started_at.is_never();
+    if same_run && nameless && finished_at.0.saturating_add(CLOCK_TOLERANCE_NS) < before.started_at.0 {
+        // What is kept is the end of an earlier run. (One that says which run it ended is believed: a clock that
+        // was set back makes an end lie before its start.)
         return lost(container, told);
     }
     if !same_run {
@@ -233,6 +237,7 @@ fn ended(container: &mut Container, exit: Exit, finished_at: Time) {
     let state = &mut container.state;
     state.status = Status::Exited;
     state.pid = 0;
+    state.started_since_boot_ns = 0;
     state.finished_at = finished_at;
     state.exit = Some(exit);
 }

@@ -6,6 +6,7 @@ use wire::Time;
 use wire::container::Exit;
 use wire::spec::RestartKind;
 
+use crate::clock;
 use crate::inventory::Unit;
 use crate::limits::{RESTART_BACKOFF_MAX, RESTART_BACKOFF_MIN, RESTART_BACKOFF_RESET};
 
@@ -46,8 +47,7 @@ pub(super) fn decide(unit: &Unit, exit: &Exit, finished_at: Time) -> Option<Back
             }
             RestartKind::No | RestartKind::Unknown(_) => false,
         };
-    let run = Duration::from_nanos(finished_at.0.saturating_sub(state.started_at.0));
-    again.then(|| unit.backoff.after_run_of(run))
+    again.then(|| unit.backoff.after_run_of(clock::ran_for(state, finished_at)))
 }
 
 /// When the bridge starts: whether a container that does not run is started.

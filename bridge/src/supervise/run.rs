@@ -306,6 +306,7 @@ pub(super) fn runs(unit: &mut Unit, started: &Started, restart_count: u32) {
     state.status = Status::Running;
     state.pid = started.pid;
     state.started_at = started.started_at;
+    state.started_since_boot_ns = started.since_boot_ns;
     state.error.clear();
     state.restart_count = restart_count;
     // How the run before ended is history now.

@@ -563,6 +563,7 @@ fn one_that_nobody_knew_is_recorded_as_made() {
         condition: Condition::Running {
             pid: 7,
             started_at: Time(2_000),
+            since_boot_ns: 0,
             frozen: false,
         },
         also: Also::default(),

@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
+use wire::Spec;
 use wire::container::{Health, HealthStatus, Probe};
-use wire::{Spec, Time};
 
 use crate::limits::PROBES_MAX;
 
@@ -59,9 +59,9 @@ impl Check {
         })
     }
 
-    /// How long after `now` the next probe of a container that runs since `run` is due.
-    pub(super) fn next(&self, run: Time, now: Time, starting: bool) -> Duration {
-        if starting && since(run, now) < self.start_period {
+    /// How long from now the next probe of a container that has run for `ran` is due.
+    pub(super) fn next(&self, ran: Duration, starting: bool) -> Duration {
+        if starting && ran < self.start_period {
             self.start_interval
         } else {
             self.interval
@@ -82,12 +82,12 @@ pub(super) fn at_start(spec: &Spec) -> Option<Health> {
     Check::of(spec).map(|_| starting())
 }
 
-/// Takes one probe in.
-pub(super) fn judge(health: &mut Health, check: &Check, run: Time, probe: Probe) {
+/// Takes one probe in, of a container that had run for `ran` when it began.
+pub(super) fn judge(health: &mut Health, check: &Check, ran: Duration, probe: Probe) {
     if probe.exit_code == 0 {
         health.failing_streak = 0;
         health.status = HealthStatus::Healthy;
-    } else if health.status != HealthStatus::Starting || since(run, probe.started_at) >= check.start_period {
+    } else if health.status != HealthStatus::Starting || ran >= check.start_period {
         health.failing_streak = health.failing_streak.saturating_add(1);
         if health.failing_streak >= check.retries {
             health.status = HealthStatus::Unhealthy;
@@ -141,10 +141,6 @@ fn in_words(time: Duration) -> String {
     }
 }
 
-fn since(run: Time, now: Time) -> Duration {
-    Duration::from_nanos(now.0.saturating_sub(run.0))
-}
-
 #[cfg(test)]
 mod tests {
     use wire::spec::HealthCheck;
@@ -163,9 +159,8 @@ mod tests {
         })
     }
 
-    fn probe(started_at: Time, exit_code: i32) -> Probe {
+    fn probe(exit_code: i32) -> Probe {
         Probe {
-            started_at,
             exit_code,
             ..Probe::default()
         }
@@ -187,11 +182,11 @@ mod tests {
 
     #[test]
     fn three_in_a_row_are_too_many_and_one_makes_up_for_them() {
-        let (check, run) = (check(|_| {}).expect("it is one"), Time(1));
+        let check = check(|_| {}).expect("it is one");
         let mut health = starting();
         let mut seen = Vec::new();
         for code in [1, 1, 0, 1, -1, 2, 0] {
-            judge(&mut health, &check, run, probe(Time(2), code));
+            judge(&mut health, &check, Duration::from_nanos(1), probe(code));
             seen.push((word(health.status), health.failing_streak));
         }
         assert_eq!(
@@ -220,12 +215,12 @@ mod tests {
         });
         let check = check.expect("it is one");
         let mut health = starting();
-        judge(&mut health, &check, Time(1000), probe(Time(1099), 1));
+        judge(&mut health, &check, Duration::from_nanos(99), probe(1));
         assert_eq!((word(health.status), health.failing_streak), ("starting", 0));
-        judge(&mut health, &check, Time(1000), probe(Time(1100), 1));
+        judge(&mut health, &check, Duration::from_nanos(100), probe(1));
         assert_eq!(word(health.status), "unhealthy");
-        let next = |now, starting| check.next(Time(1000), Time(now), starting).as_nanos();
-        assert_eq!((next(1050, true), next(1050, false), next(1100, true)), (7, 9, 9));
+        let next = |ran, starting| check.next(Duration::from_nanos(ran), starting).as_nanos();
+        assert_eq!((next(50, true), next(50, false), next(100, true)), (7, 9, 9));
     }
 
     #[test]

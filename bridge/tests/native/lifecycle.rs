@@ -107,6 +107,7 @@ fn a_new_bridge_finds_what_runs_and_what_ended() {
         Condition::Running {
             pid: started.pid,
             started_at: started.started_at,
+            since_boot_ns: started.since_boot_ns,
             frozen: false,
         }
     );

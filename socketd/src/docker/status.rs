@@ -5,6 +5,8 @@ use core::fmt::Write;
 use wire::container::HealthStatus;
 use wire::{State, Status, Time};
 
+use super::time::Now;
+
 const SECOND: u64 = 1_000_000_000;
 const MINUTE: u64 = 60 * SECOND;
 const HOUR: u64 = 60 * MINUTE;
@@ -37,14 +39,14 @@ pub fn exit_code(state: &State) -> u32 {
 
 /// The text, and the first moment at which it reads differently.
 #[must_use]
-pub fn status_text(state: &State, now: Time) -> (String, Time) {
+pub fn status_text(state: &State, now: Now) -> (String, Time) {
     let mut text = String::with_capacity(40);
     let valid_until = write_status(state, now, &mut text);
     (text, valid_until)
 }
 
 /// As [`status_text`], into whatever takes text. Writing must not fail; where it could, the text is cut short.
-pub fn write_status(state: &State, now: Time, out: &mut impl Write) -> Time {
+pub fn write_status(state: &State, now: Now, out: &mut impl Write) -> Time {
     let forever = Time(u64::MAX);
     match state.status {
         Status::Created => {
@@ -53,13 +55,13 @@ pub fn write_status(state: &State, now: Time, out: &mut impl Write) -> Time {
         }
         Status::Running => {
             put(out, "Up ");
-            let valid_until = write_since(state.started_at, now, out);
+            let valid_until = write_since(start(state, now), now.wall, out);
             put(out, health_text(state));
             valid_until
         }
         Status::Paused => {
             put(out, "Up ");
-            let valid_until = write_since(state.started_at, now, out);
+            let valid_until = write_since(start(state, now), now.wall, out);
             put(out, " (Paused)");
             valid_until
         }
@@ -86,16 +88,27 @@ fn health_text(state: &State) -> &'static str {
     }
 }
 
-fn write_ended(word: &str, state: &State, now: Time, out: &mut impl Write) -> Time {
+fn write_ended(word: &str, state: &State, now: Now, out: &mut impl Write) -> Time {
     let _ = write!(out, "{word} ({})", exit_code(state));
     if state.finished_at.is_never() {
         // Nobody knows since when.
         return Time(u64::MAX);
     }
     put(out, " ");
-    let valid_until = write_since(state.finished_at, now, out);
+    let valid_until = write_since(state.finished_at, now.wall, out);
     put(out, " ago");
     valid_until
+}
+
+/// When a container that runs was started, as the wall clock tells time now. What it said then may lie years off: a
+/// phone without a battery for its clock starts in 1970.
+fn start(state: &State, now: Now) -> Time {
+    let known = state.started_since_boot_ns > 0;
+    let ran = now
+        .since_boot_ns
+        .checked_sub(state.started_since_boot_ns)
+        .filter(|_| known);
+    ran.map_or(state.started_at, |ran| Time(now.wall.0.saturating_sub(ran)))
 }
 
 /// A clock that was set back makes the start lie ahead; that reads as no time at all.
@@ -223,7 +236,7 @@ mod tests {
     fn every_state_has_its_text() {
         #[track_caller]
         fn check(state: &State, expected: &str) {
-            assert_eq!(status_text(state, Time(2180 * SECOND)).0, expected);
+            assert_eq!(status_text(state, Time(2180 * SECOND).into()).0, expected);
         }
         let unknown = Some(Exit {
             unknown: true,
@@ -267,15 +280,41 @@ mod tests {
 
     #[test]
     fn a_start_in_the_future_is_no_time_at_all() {
-        let (text, valid_until) = status_text(&state(Status::Running, None), Time(5));
+        let (text, valid_until) = status_text(&state(Status::Running, None), Time(5).into());
         assert_eq!(text, "Up Less than a second");
         assert_eq!(valid_until, Time(1001 * SECOND));
     }
 
     #[test]
+    fn a_clock_that_was_set_makes_nothing_older_or_younger() {
+        let running = State {
+            started_since_boot_ns: 100 * SECOND,
+            ..state(Status::Running, None)
+        };
+        let at = |seconds| Now {
+            wall: Time(seconds * SECOND),
+            since_boot_ns: 103 * SECOND,
+        };
+        for seconds in [5, 1003, 1_795_313_501] {
+            let (text, valid_until) = status_text(&running, at(seconds));
+            assert_eq!(text, "Up 3 seconds");
+            assert_eq!(valid_until, Time((seconds + 1) * SECOND));
+        }
+        let early = Now {
+            since_boot_ns: 99 * SECOND,
+            ..at(1003)
+        };
+        assert_eq!(
+            status_text(&running, early).0,
+            "Up 3 seconds",
+            "of another start of the machine"
+        );
+    }
+
+    #[test]
     fn what_never_changes_is_valid_for_ever() {
         for status in [Status::Created, Status::Removing, Status::Dead] {
-            let (_, valid_until) = status_text(&state(status, None), Time(7));
+            let (_, valid_until) = status_text(&state(status, None), Time(7).into());
             assert_eq!(valid_until, Time(u64::MAX));
         }
     }
@@ -289,11 +328,11 @@ mod tests {
             let mut running = state(Status::Running, None);
             running.started_at = Time(start);
             let now = Time(start + elapsed);
-            let (text, valid_until) = status_text(&running, now);
+            let (text, valid_until) = status_text(&running, now.into());
             prop_assert!(valid_until > now);
             let just_before = Time(valid_until.0 - 1);
-            prop_assert_eq!(&status_text(&running, just_before).0, &text);
-            prop_assert_ne!(&status_text(&running, valid_until).0, &text);
+            prop_assert_eq!(&status_text(&running, just_before.into()).0, &text);
+            prop_assert_ne!(&status_text(&running, valid_until.into()).0, &text);
         }
     }
 }

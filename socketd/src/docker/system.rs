@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 use wire::response::ContainerUsage;
-use wire::{Info, Summary, Time};
+use wire::{Info, Summary};
 
 pub use self::info::{InfoShape, info};
 use super::containers::list::Item;
@@ -15,6 +15,7 @@ use super::images::{ImageIndex, ImageItem, Uses};
 use super::networks::Networks;
 use super::query::Query;
 use super::shape::Empty;
+use super::time::Now;
 
 /// The newest version of Docker's API that is spoken.
 pub const API_VERSION: &str = "1.51";
@@ -127,7 +128,7 @@ pub struct Holdings<'a> {
 pub fn disk_usage<'a>(
     query: &Query,
     holdings: Holdings<'a>,
-    now: Time,
+    now: Now,
 ) -> Result<impl Serialize + use<'a>, ApiError> {
     let types: Vec<&str> = query.all("type").filter(|kind| !kind.is_empty()).collect();
     if let Some(unknown) = types
@@ -177,7 +178,7 @@ struct DiskUsage<'a> {
 mod tests {
     use serde_json::{Value, json};
     use wire::info::LimitSupport;
-    use wire::{ContainerId, Image, ImageId, Status};
+    use wire::{ContainerId, Image, ImageId, Status, Time};
 
     use super::*;
 
@@ -292,7 +293,7 @@ mod tests {
             images: &images,
             networks: &Networks::new(&host),
         };
-        disk_usage(&Query::parse(Some(query)), holdings, Time(0))
+        disk_usage(&Query::parse(Some(query)), holdings, Time(0).into())
             .map(|shape| serde_json::to_value(shape).unwrap())
     }
 

@@ -10,6 +10,25 @@ pub const NEVER: &str = "0001-01-01T00:00:00Z";
 
 const NANOS_PER_SECOND: i128 = 1_000_000_000;
 
+/// The present, by the clock that somebody may set and by the one that nobody can.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Now {
+    /// By the wall clock.
+    pub wall: Time,
+    /// In nanoseconds since the machine started, sleep included; zero where that is not known.
+    pub since_boot_ns: u64,
+}
+
+impl From<Time> for Now {
+    /// By the wall clock alone.
+    fn from(wall: Time) -> Self {
+        Self {
+            wall,
+            since_boot_ns: 0,
+        }
+    }
+}
+
 /// RFC 3339 in UTC with as many decimals as are needed, as Go's `RFC3339Nano`; [`NEVER`] for no time.
 #[must_use]
 pub fn rfc3339_nano(time: Time) -> String {

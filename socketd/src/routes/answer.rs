@@ -1,16 +1,18 @@
 //! From values and errors to HTTP answers.
 
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use axum::body::{Body, to_bytes};
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use nix::time::{ClockId, clock_gettime};
 use serde::Serialize;
 use wire::Time;
 
 use crate::docker::error::{Act, ApiError, from_refusal};
+use crate::docker::time::Now;
 use crate::limits::FRAMEWORK_SENTENCE_BYTES_MAX;
 use crate::link::LinkError;
 
@@ -98,6 +100,15 @@ pub(super) fn failed(error: &LinkError, act: Act<'_>) -> ApiError {
         _ => tracing::warn!(%error, status, "no answer from the bridge"),
     }
     ApiError::new(status, error.to_string())
+}
+
+/// The present, by both clocks.
+pub(super) fn present() -> Now {
+    let since_boot = clock_gettime(ClockId::CLOCK_BOOTTIME).map_or(Duration::ZERO, Duration::from);
+    Now {
+        wall: now(),
+        since_boot_ns: u64::try_from(since_boot.as_nanos()).unwrap_or(0),
+    }
 }
 
 /// The present, by the wall clock.

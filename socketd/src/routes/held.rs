@@ -9,6 +9,7 @@ use wire::{Image, Request, Response, Summary, Time};
 use crate::docker::containers::list::{Prepared, render_list};
 use crate::docker::images::ImageIndex;
 use crate::docker::networks::Networks;
+use crate::docker::time::Now;
 use crate::link::{Held, Link, LinkError, Listing};
 use crate::policy::scope::Scope;
 
@@ -129,16 +130,16 @@ impl ContainerList {
     }
 
     /// The body that shows every container.
-    pub(super) fn whole_body(&self, now: Time) -> Bytes {
+    pub(super) fn whole_body(&self, now: Now) -> Bytes {
         let mut whole = self.whole.lock().unwrap_or_else(PoisonError::into_inner);
         match &*whole {
             // A clock that was set back makes a text of the future as wrong as one of the past.
-            Some(rendered) if rendered.from <= now && now < rendered.until => rendered.body.clone(),
+            Some(rendered) if rendered.from <= now.wall && now.wall < rendered.until => rendered.body.clone(),
             _ => {
                 let (body, until) = render(self.prepared.iter().map(Arc::as_ref), now);
                 *whole = Some(Rendered {
                     body: body.clone(),
-                    from: now,
+                    from: now.wall,
                     until,
                 });
                 body
@@ -148,7 +149,7 @@ impl ContainerList {
 }
 
 /// Containers as one JSON array, and until when its texts are true.
-pub(super) fn render<'a>(containers: impl Iterator<Item = &'a Prepared>, now: Time) -> (Bytes, Time) {
+pub(super) fn render<'a>(containers: impl Iterator<Item = &'a Prepared>, now: Now) -> (Bytes, Time) {
     let mut out = Vec::new();
     let until = render_list(containers, now, &mut out);
     out.push(b'\n');

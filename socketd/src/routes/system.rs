@@ -11,7 +11,7 @@ use axum::routing::get;
 use wire::Summary;
 
 use super::Desk;
-use super::answer::{Answer, failed, json, now};
+use super::answer::{Answer, failed, json, now, present};
 use crate::docker::error::Act;
 use crate::docker::query::Query;
 use crate::docker::system::{self, Holdings};
@@ -83,6 +83,6 @@ async fn disk_usage(
         images: &containers.images.index,
         networks: &containers.networks,
     };
-    let answer = system::disk_usage(&query, holdings, now())?;
+    let answer = system::disk_usage(&query, holdings, present())?;
     json(StatusCode::OK, &answer)
 }

@@ -231,7 +231,9 @@ records! {
     Refusal { code, subject, holder, detail }
 
     Exit { code, unknown, oom }
-    State { status, pid, exit, error, started_at, finished_at, restart_count, health }
+    State {
+        status, pid, exit, error, started_at, finished_at, restart_count, health, started_since_boot_ns
+    }
     Container {
         id, name, runtime, created_at, image_id, spec, state, upper_dir, lower_dirs, log_path, resolv_conf_path,
         hostname_path, hosts_path, execs, storage

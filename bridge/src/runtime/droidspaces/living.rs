@@ -21,7 +21,7 @@ use super::limits::SIDECAR_BYTES_MAX;
 use super::monitor_log::Mark;
 use super::workspace::read_file;
 use crate::clock;
-use crate::runtime::stats::ticks as ticks_per_second;
+use crate::runtime::stats::ticks_in_ns;
 use crate::sys::pidfd;
 
 /// Where in a container's root its markers lie.
@@ -143,7 +143,7 @@ pub(super) fn time_of(ticks: u64) -> Time {
         .split_ascii_whitespace()
         .next()
         .and_then(|text| text.parse::<f64>().ok());
-    let since_boot = Duration::from_nanos(ticks.saturating_mul(1_000_000_000 / ticks_per_second()));
+    let since_boot = Duration::from_nanos(ticks_in_ns(ticks));
     let up = Duration::try_from_secs_f64(up.unwrap_or(0.0)).unwrap_or_default();
     let age = up.saturating_sub(since_boot);
     let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);

@@ -17,6 +17,7 @@ use super::measure::Measurer;
 use super::monitor_log::{self, Mark};
 use super::notes::{Notes, RunNote};
 use super::workspace::Workspace;
+use crate::runtime::stats::ticks_in_ns;
 use crate::runtime::{Change, Condition, Found};
 use crate::sys::pidfd;
 
@@ -170,6 +171,7 @@ impl Table {
             Some(run) => Condition::Running {
                 pid: run.pid,
                 started_at: run.started_at,
+                since_boot_ns: ticks_in_ns(run.ticks),
                 frozen: false,
             },
             // The runtime gives a container its UUID when it first starts it.

@@ -30,6 +30,7 @@ use wire::response::ContainerUsage;
 use wire::stats::{ProcessInfo, Stats};
 use wire::{Container, ContainerId, Image, ImageId};
 
+use super::stats::ticks_in_ns;
 use super::{
     Also, Change, Condition, ExecOrder, ExecRun, Found, InputEnd, Runtime, RuntimeError, Started, Tar,
 };
@@ -161,6 +162,7 @@ impl NativeRuntime {
             let condition = Condition::Running {
                 pid: run.pid,
                 started_at: run.started_at,
+                since_boot_ns: ticks_in_ns(run.started_ticks),
                 frozen: Groups::of(&self.layout, id).frozen() == Some(true),
             };
             watcher.watch(Watched {
@@ -266,6 +268,7 @@ impl NativeRuntime {
         Ok(Started {
             pid,
             started_at,
+            since_boot_ns: ticks_in_ns(started_ticks),
             became: None,
         })
     }

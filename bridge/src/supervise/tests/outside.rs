@@ -30,6 +30,7 @@ fn started(at: u64) -> Started {
     Started {
         pid: 7,
         started_at: Time(at),
+        since_boot_ns: 0,
         became: None,
     }
 }

@@ -20,6 +20,7 @@ use crate::docker::images::ImageIndex;
 use crate::docker::networks::Networks;
 use crate::docker::query::Query;
 use crate::docker::status::{state_word, status_text, write_status};
+use crate::docker::time::Now;
 
 const FILTERS: &[&str] = &[
     "ancestor",
@@ -108,7 +109,7 @@ impl Prepared {
     }
 
     /// Appends the container as it is at `now`; answers until when that is what would be appended.
-    pub fn render_into(&self, now: Time, out: &mut Vec<u8>) -> Time {
+    pub fn render_into(&self, now: Now, out: &mut Vec<u8>) -> Time {
         out.extend_from_slice(&self.before);
         // Status texts are letters, digits, blanks and brackets: nothing that JSON would quote.
         let valid_until = write_status(&self.summary.state, now, &mut Bytes(out));
@@ -128,7 +129,7 @@ impl core::fmt::Write for Bytes<'_> {
 }
 
 /// Appends the whole list as a JSON array; answers until when that is what would be appended.
-pub fn render_list<'a>(containers: impl Iterator<Item = &'a Prepared>, now: Time, out: &mut Vec<u8>) -> Time {
+pub fn render_list<'a>(containers: impl Iterator<Item = &'a Prepared>, now: Now, out: &mut Vec<u8>) -> Time {
     let mut valid_until = Time(u64::MAX);
     out.push(b'[');
     for (at, container) in containers.enumerate() {
@@ -163,7 +164,7 @@ impl<'a> Item<'a> {
         usage: Option<&ContainerUsage>,
         networks: &Networks,
         images: &ImageIndex,
-        now: Time,
+        now: Now,
     ) -> Self {
         Self {
             head: Head::new(summary, usage, images),

@@ -7,15 +7,16 @@ use std::sync::Arc;
 
 use axum::extract::{Extension, RawQuery, State};
 use axum::http::StatusCode;
+use wire::ContainerId;
 use wire::response::ContainerUsage;
-use wire::{ContainerId, Time};
 
 use crate::docker::containers::list::{ListQuery, Prepared, select};
 use crate::docker::error::{Act, ApiError};
 use crate::docker::query::Query;
+use crate::docker::time::Now;
 use crate::policy::caller::Caller;
 use crate::routes::Desk;
-use crate::routes::answer::{Answer, failed, json_body, now};
+use crate::routes::answer::{Answer, failed, json_body, present};
 use crate::routes::held::{ContainerList, render};
 
 pub(super) async fn list(
@@ -29,7 +30,7 @@ pub(super) async fn list(
         .containers_for(&caller)
         .await
         .map_err(|error| failed(&error, Act::Other))?;
-    let now = now();
+    let now = present();
     if plain && query.all {
         return Ok(json_body(StatusCode::OK, held.whole_body(now)));
     }
@@ -54,7 +55,7 @@ async fn sized(
     desk: &Desk,
     held: &ContainerList,
     chosen: &[&Prepared],
-    now: Time,
+    now: Now,
 ) -> Result<bytes::Bytes, ApiError> {
     let usage = desk.link.disk_usage().await;
     let usage = usage.map_err(|error| failed(&error, Act::Other))?;

@@ -11,6 +11,7 @@ use super::super::monitor_log::Mark;
 use super::super::notes::RunNote;
 use super::{Follower, Table};
 use crate::clock;
+use crate::runtime::stats::ticks_in_ns;
 use crate::runtime::{Change, Started};
 use crate::sys::pidfd;
 
@@ -111,6 +112,7 @@ impl Table {
         let started = Started {
             pid: run.pid,
             started_at: run.started_at,
+            since_boot_ns: ticks_in_ns(run.ticks),
             became: None,
         };
         self.begin_run(directory, run, follower);

@@ -51,7 +51,7 @@ const NOW: Time = Time(1_795_313_501_500_000_000);
 
 fn rendered(summary: Summary, usage: Option<&ContainerUsage>) -> Value {
     let mut out = Vec::new();
-    Prepared::new(summary, usage, &networks(), &images()).render_into(NOW, &mut out);
+    Prepared::new(summary, usage, &networks(), &images()).render_into(NOW.into(), &mut out);
     serde_json::from_slice(&out).unwrap()
 }
 
@@ -91,7 +91,7 @@ fn a_running_container_has_dockers_shape() {
 #[test]
 fn fields_come_in_dockers_order() {
     let mut out = Vec::new();
-    Prepared::new(web(), None, &networks(), &images()).render_into(NOW, &mut out);
+    Prepared::new(web(), None, &networks(), &images()).render_into(NOW.into(), &mut out);
     let text = String::from_utf8(out).unwrap();
     let keys = [
         "Id",
@@ -197,7 +197,7 @@ fn a_network_of_a_runtime_has_addresses_and_ports_that_lead_there() {
     });
     let rendered = |summary| {
         let mut out = Vec::new();
-        Prepared::new(summary, None, &networks, &images()).render_into(NOW, &mut out);
+        Prepared::new(summary, None, &networks, &images()).render_into(NOW.into(), &mut out);
         serde_json::from_slice::<Value>(&out).unwrap()
     };
     let mut summary = web();
@@ -264,19 +264,22 @@ fn a_list_is_valid_until_its_first_text_changes() {
     later.state.started_at = Time(NOW.0 - 700_000_000);
     let later = Prepared::new(later, None, &networks(), &images());
     let mut out = Vec::new();
-    let valid_until = render_list([&running, &later].into_iter(), NOW, &mut out);
+    let valid_until = render_list([&running, &later].into_iter(), NOW.into(), &mut out);
     assert_eq!(valid_until, Time(NOW.0 + 300_000_000));
     let list: Vec<Value> = serde_json::from_slice(&out).unwrap();
     assert_eq!(list.len(), 2);
     out.clear();
-    assert_eq!(render_list(core::iter::empty(), NOW, &mut out), Time(u64::MAX));
+    assert_eq!(
+        render_list(core::iter::empty(), NOW.into(), &mut out),
+        Time(u64::MAX)
+    );
     assert_eq!(out, b"[]");
 }
 
 #[test]
 fn an_item_among_other_things_is_the_same() {
     let (summary, networks, images) = (web(), networks(), images());
-    let item = Item::new(&summary, None, &networks, &images, NOW);
+    let item = Item::new(&summary, None, &networks, &images, NOW.into());
     assert_eq!(serde_json::to_value(item).unwrap(), rendered(web(), None));
 }
 
