@@ -38,7 +38,6 @@ pub(crate) fn id(path: &Path) -> io::Result<[u8; 32]> {
 
 /// Everything about host and bridge that does not change while the bridge runs.
 pub(crate) fn facts(layout: &Layout, id: [u8; 32], runtimes: Vec<String>, groups: &cgroup::Layout) -> Info {
-    let os = fs::read_to_string("/etc/os-release").unwrap_or_default();
     let uname = uname().ok();
     let part = |part: fn(&nix::sys::utsname::UtsName) -> &std::ffi::OsStr| {
         uname
@@ -46,13 +45,18 @@ pub(crate) fn facts(layout: &Layout, id: [u8; 32], runtimes: Vec<String>, groups
             .map(|uname| part(uname).to_string_lossy().into_owned())
             .unwrap_or_default()
     };
+    let (operating_system, os_version) = system(
+        &fs::read_to_string("/etc/os-release").unwrap_or_default(),
+        &fs::read_to_string("/system/build.prop").unwrap_or_default(),
+        part(|uname| uname.sysname()),
+    );
     Info {
         host_id: ImageId(id).to_string(),
         hostname: part(|uname| uname.nodename()),
         kernel_version: part(|uname| uname.release()),
         architecture: part(|uname| uname.machine()),
-        operating_system: os_field(&os, "PRETTY_NAME"),
-        os_version: os_field(&os, "VERSION_ID"),
+        operating_system,
+        os_version,
         cpus: thread::available_parallelism()
             .ok()
             .and_then(|n| u32::try_from(n.get()).ok())
@@ -83,6 +87,20 @@ pub(crate) fn architecture() -> &'static str {
         "loongarch64" => "loong64",
         "mips64" if cfg!(target_endian = "little") => "mips64le",
         other => other,
+    }
+}
+
+/// What the system is called, and its version: by its own file, by Android's, or at least the kernel's name.
+fn system(os_release: &str, build_prop: &str, kernel: String) -> (String, String) {
+    let name = os_field(os_release, "PRETTY_NAME");
+    if !name.is_empty() {
+        return (name, os_field(os_release, "VERSION_ID"));
+    }
+    let android = os_field(build_prop, "ro.build.version.release");
+    if android.is_empty() {
+        (kernel, String::new())
+    } else {
+        (format!("Android {android}"), android)
     }
 }
 
@@ -121,4 +139,24 @@ fn filesystem(path: &Path) -> String {
         _ => "",
     };
     name.to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::system;
+
+    #[test]
+    fn a_system_without_a_name_of_its_own_is_called_all_the_same() {
+        #[track_caller]
+        fn check(os_release: &str, build_prop: &str, expected: (&str, &str)) {
+            let (name, version) = system(os_release, build_prop, "Linux".to_owned());
+            assert_eq!((name.as_str(), version.as_str()), expected);
+        }
+        let debian = "PRETTY_NAME=\"Debian GNU/Linux 12 (bookworm)\"\nNAME=\"Debian\"\nVERSION_ID=\"12\"\n";
+        let android = "# begin\nro.build.id=TQ3A\nro.build.version.release=13\nro.build.version.sdk=33\n";
+        check(debian, "", ("Debian GNU/Linux 12 (bookworm)", "12"));
+        check(debian, android, ("Debian GNU/Linux 12 (bookworm)", "12"));
+        check("", android, ("Android 13", "13"));
+        check("", "", ("Linux", ""));
+    }
 }
