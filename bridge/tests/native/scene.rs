@@ -12,6 +12,8 @@ use std::time::Duration;
 use bridge::ceiling::Powers;
 use bridge::runtime::native::{NativeOptions, NativeRuntime};
 use bridge::runtime::{Change, Found, Runtime, RuntimeError, Started};
+use nix::errno::Errno;
+use nix::fcntl::{AT_FDCWD, RenameFlags, renameat2};
 use wire::container::Exit;
 use wire::request::ImportImage;
 use wire::spec::{NetworkMode, Spec};
@@ -110,6 +112,40 @@ fn image_tar(path: &Path, more: &[(&str, &str)]) {
     tar.into_inner().unwrap().flush().unwrap();
 }
 
+/// Where tests may make what they like: cargo's folder for it, but in a world where that cannot be written.
+pub(crate) fn room() -> PathBuf {
+    std::env::var_os("SOCKETD_ROOM").map_or_else(|| env!("CARGO_TARGET_TMPDIR").into(), PathBuf::from)
+}
+
+/// Gives each of two names what the other has, at once.
+pub(crate) fn exchange(one: &Path, other: &Path) {
+    renameat2(AT_FDCWD, one, AT_FDCWD, other, RenameFlags::RENAME_EXCHANGE).unwrap();
+}
+
+/// Whether the kernel can do that. One before 3.15 refuses it to everybody; then it is said that nobody can try it.
+pub(crate) fn exchanges() -> bool {
+    let flags = RenameFlags::RENAME_EXCHANGE;
+    match renameat2(AT_FDCWD, "/nothing/here", AT_FDCWD, "/nothing/there", flags) {
+        Err(Errno::ENOENT) => true,
+        refused => {
+            assert!(
+                matches!(refused, Err(Errno::EINVAL | Errno::ENOSYS)),
+                "{refused:?}"
+            );
+            let _ = std::io::stderr()
+                .write_all(b"names cannot be exchanged on this kernel, not by containers either\n");
+            false
+        }
+    }
+}
+
+/// What the kernel says of filters in a process that has none but those that these tests have.
+pub(crate) fn own_filters() -> String {
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let line = status.lines().find_map(|line| line.strip_prefix("Seccomp:"));
+    line.unwrap().trim().to_owned()
+}
+
 pub(crate) fn options() -> NativeOptions {
     NativeOptions {
         demo: false,
@@ -142,7 +178,7 @@ impl Scene {
             "the tests of the embedded runtime make real containers and need root: run them with sudo"
         );
         let name = format!("native-{}-{}", std::process::id(), unique());
-        let dir = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+        let dir = room().join(name);
         fs::DirBuilder::new()
             .recursive(true)
             .mode(0o700)
