@@ -18,7 +18,12 @@ pub(crate) fn forward(place: &Place, words: &[String]) -> Result<Option<u8>, Fai
     let Ok(mut daemon) = connect(place) else {
         return Ok(None);
     };
-    Request::write(words, &mut daemon)?;
+    // Who is refused may be so before it has asked; why, is there to be read all the same.
+    if let Err(error) = Request::write(words, &mut daemon)
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        return Err(error.into());
+    }
     while let Some((kind, bytes)) = frames::read(&mut daemon)? {
         match kind {
             frames::OUT => io::stdout().write_all(&bytes)?,

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::process::Command;
+use std::time::UNIX_EPOCH;
 
 use crate::place::Place;
 
@@ -15,9 +16,11 @@ pub(crate) fn line(place: &Place, name: &str, text: &str) -> io::Result<()> {
     file.write_all(format!("[{}] {text}\n", now()?).as_bytes())
 }
 
-/// The local time, by the program that knows time zones.
+/// The local time, by the program that knows time zones; a phone's knows no milliseconds.
 fn now() -> io::Result<String> {
     let mut date = Command::new("date");
-    let output = date.arg("+%Y-%m-%d %H:%M:%S.%3N").env("LC_ALL", "C").output()?;
-    Ok(String::from_utf8_lossy(&output.stdout).trim().to_owned())
+    let output = date.arg("+%Y-%m-%d %H:%M:%S").env("LC_ALL", "C").output()?;
+    let millis = UNIX_EPOCH.elapsed().unwrap_or_default().subsec_millis();
+    let seconds = String::from_utf8_lossy(&output.stdout);
+    Ok(format!("{}.{millis:03}", seconds.trim()))
 }
