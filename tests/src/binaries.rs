@@ -47,12 +47,12 @@ pub fn stand_in() -> PathBuf {
     path
 }
 
-/// The program that runs another as on an old kernel.
+/// The program that runs another in a world: see [`crate::world`].
 ///
 /// # Panics
 /// When it is not there.
-pub fn old_kernel() -> PathBuf {
-    let path = profile().join("old_kernel");
+pub fn world() -> PathBuf {
+    let path = profile().join("world");
     assert!(path.is_file(), "there is no {}", path.display());
     path
 }

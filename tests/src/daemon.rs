@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -11,6 +11,8 @@ use std::time::Duration;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
+
+use crate::world::{self, World};
 
 /// Time for a daemon to end once it is told to.
 const END_LIMIT: Duration = Duration::from_secs(20);
@@ -29,14 +31,26 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Starts a program.
+    /// Starts a program; one of the two daemons' in the world of this run.
     ///
     /// # Panics
     /// When it cannot be started.
     pub fn spawn<A: AsRef<OsStr>>(name: &'static str, program: &Path, arguments: &[A]) -> Self {
-        let mut command = Command::new(program);
+        Self::spawn_in(None, name, program, arguments)
+    }
+
+    /// The same in this world, where one is given.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn spawn_in<A: AsRef<OsStr>>(
+        world: Option<World>,
+        name: &'static str,
+        program: &Path,
+        arguments: &[A],
+    ) -> Self {
+        let mut command = world::start(world, program, arguments);
         command
-            .args(arguments)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());

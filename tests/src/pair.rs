@@ -5,15 +5,15 @@ use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use crate::binaries::{binaries, old_kernel};
+use crate::binaries::binaries;
 use crate::daemon::Daemon;
 use crate::docker::Docker;
 use crate::http::Address;
+use crate::world::{self, World};
 use crate::{leftovers, pace, rootfs};
 
 /// Time for a daemon to answer.
@@ -32,8 +32,8 @@ pub struct Pair {
     addresses: Vec<Address>,
     /// Further arguments of the bridge.
     arguments: Vec<String>,
-    /// The last system call that its kernel knows, where that is an old one.
-    kernel: Option<u32>,
+    /// The world that both are in, where that is another than that of the run.
+    world: Option<World>,
 }
 
 impl Pair {
@@ -71,30 +71,30 @@ impl Pair {
         Self::start_as(arguments, None, |_| {})
     }
 
-    /// The same, on a kernel that knows no system call above `last`: see `bin/old_kernel.rs`.
+    /// The same, in this world.
     ///
     /// # Panics
     /// When they do not start, or when this is not root.
-    pub fn start_on_kernel(last: u32, arguments: &[&str]) -> Self {
-        Self::start_as(arguments, Some(last), |_| {})
+    pub fn start_in_world(world: World, arguments: &[&str]) -> Self {
+        Self::start_as(arguments, Some(world), |_| {})
     }
 
-    fn start_as(arguments: &[&str], kernel: Option<u32>, prepare: impl FnOnce(&Path)) -> Self {
+    fn start_as(arguments: &[&str], world: Option<World>, prepare: impl FnOnce(&Path)) -> Self {
         assert!(
             nix::unistd::Uid::effective().is_root(),
             "This test starts real containers: run it as root (sudo -E cargo test)."
         );
         let mut pair = Self {
-            dir: new_dir(),
+            dir: new_dir_in(world),
             bridge: None,
             socketd: None,
             addresses: Vec::new(),
             arguments: arguments.iter().map(|&argument| argument.to_owned()).collect(),
-            kernel,
+            world,
         };
         prepare(&pair.dir);
         pair.spawn_bridge();
-        pair.addresses = spawn_socketd(&pair.dir, &mut pair.socketd);
+        pair.restart_socketd();
         pair
     }
 
@@ -155,21 +155,14 @@ impl Pair {
 
     fn spawn_bridge(&mut self) {
         let dir = self.dir.as_os_str();
-        let (mut program, last) = (
-            binaries().bridge.clone(),
-            self.kernel.map(|last| last.to_string()),
-        );
-        let bridge = program.clone();
-        let mut arguments: Vec<&OsStr> = Vec::new();
-        if let Some(last) = &last {
-            arguments.extend([last.as_ref(), bridge.as_os_str()]);
-            program = old_kernel();
-        }
-        arguments.extend(["serve".as_ref(), "--state-dir".as_ref(), dir]);
+        let mut arguments: Vec<&OsStr> = vec!["serve".as_ref(), "--state-dir".as_ref(), dir];
         arguments.extend(self.arguments.iter().map(OsStr::new));
-        let bridge = self
-            .bridge
-            .insert(Daemon::spawn("the bridge", &program, &arguments));
+        let bridge = self.bridge.insert(Daemon::spawn_in(
+            self.world,
+            "the bridge",
+            &binaries().bridge,
+            &arguments,
+        ));
         let socket = self.dir.join("run/bridge/control.sock");
         pace::until("the bridge answers", START_LIMIT, || {
             assert!(!bridge.has_ended(), "the bridge ended:\n{}", bridge.log());
@@ -180,7 +173,7 @@ impl Pair {
     /// Starts the unprivileged side again after it was ended. Its unix socket is the same; its TCP
     /// port is another.
     pub fn restart_socketd(&mut self) {
-        self.addresses = spawn_socketd(&self.dir, &mut self.socketd);
+        self.addresses = spawn_socketd(&self.dir, self.world, &mut self.socketd);
     }
 
     /// Starts the bridge again after it was ended.
@@ -197,13 +190,14 @@ impl Pair {
 impl Drop for Pair {
     fn drop(&mut self) {
         let ids = leftovers::container_ids(&self.dir);
-        let stopped = down(&self.dir);
+        let stopped = down_in(self.world, &self.dir);
         let mut log = String::new();
         for daemon in [&mut self.socketd, &mut self.bridge].into_iter().flatten() {
             daemon.end();
             log.push_str(&daemon.log());
         }
         let left = leftovers::remove(&self.dir, &ids);
+        world::tidy_room();
         if thread::panicking() {
             // The first failure is the one to read; what the daemons said explains it.
             let _ = std::io::stderr().write_all(log.as_bytes());
@@ -216,21 +210,29 @@ impl Drop for Pair {
 
 /// A directory for one pair.
 pub fn new_dir() -> PathBuf {
+    new_dir_in(None)
+}
+
+fn new_dir_in(world: Option<World>) -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let dir = std::env::temp_dir().join(format!("socketd-test-{}-{number}", std::process::id()));
+    let dir = world::room(world).join(format!("socketd-test-{}-{number}", std::process::id()));
     fs::create_dir(&dir).unwrap();
     dir
 }
 
 /// Stops every container of a state directory, and whoever runs them.
 pub fn down(dir: &Path) -> bool {
-    let mut command = Command::new(&binaries().bridge);
-    command.arg("down").arg("--state-dir").arg(dir);
-    command.output().is_ok_and(|output| output.status.success())
+    down_in(None, dir)
 }
 
-fn spawn_socketd(dir: &Path, place: &mut Option<Daemon>) -> Vec<Address> {
+fn down_in(world: Option<World>, dir: &Path) -> bool {
+    let arguments = ["down".as_ref(), "--state-dir".as_ref(), dir.as_os_str()];
+    let output = world::start(world, &binaries().bridge, &arguments).output();
+    output.is_ok_and(|output| output.status.success())
+}
+
+fn spawn_socketd(dir: &Path, world: Option<World>, place: &mut Option<Daemon>) -> Vec<Address> {
     let unix = format!("unix://{}", dir.join("run/socketd/docker.sock").display());
     let bridge_dir = dir.join("run/bridge");
     let arguments = [
@@ -244,7 +246,12 @@ fn spawn_socketd(dir: &Path, place: &mut Option<Daemon>) -> Vec<Address> {
         "--listen".as_ref(),
         "tcp://127.0.0.1:0".as_ref(),
     ];
-    let socketd = place.insert(Daemon::spawn("socketd", &binaries().socketd, &arguments));
+    let socketd = place.insert(Daemon::spawn_in(
+        world,
+        "socketd",
+        &binaries().socketd,
+        &arguments,
+    ));
     let mut addresses = Vec::new();
     // It prints where it listens, a line each, then an empty one.
     loop {

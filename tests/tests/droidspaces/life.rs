@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use harness::droidspaces::Event;
-use harness::pace;
+use harness::{World, pace};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -339,8 +339,8 @@ fn earlier_history_is_taken_over_once() {
 }
 
 /// Starts, stops and ends by whoever, on a kernel that tells of no process's end.
-fn check_kernel(last: u32) {
-    let phone = Phone::on_kernel(last, |workspace| obedient(workspace, "web", 4));
+fn check_kernel(world: World) {
+    let phone = Phone::in_world(world, |workspace| obedient(workspace, "web", 4));
     let docker = phone.docker();
     docker.post("/containers/web/start").expect(204);
     docker.post("/containers/web/stop").expect(204);
@@ -362,12 +362,12 @@ fn check_kernel(last: u32) {
 
 #[test]
 fn as_linux_4_14() {
-    check_kernel(332);
+    check_kernel(World::Linux4_14);
 }
 
 #[test]
 fn as_linux_3_10() {
-    check_kernel(313);
+    check_kernel(World::Linux3_10);
 }
 
 #[test]

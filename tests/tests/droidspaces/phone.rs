@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use harness::droidspaces::Workspace;
-use harness::{Cli, Docker, Pair, pace, pair};
+use harness::{Cli, Docker, Pair, World, pace, pair};
 use serde_json::Value;
 
 /// Longer than anything here takes.
@@ -31,12 +31,12 @@ impl Phone {
         Self::start(arguments, None, prepare)
     }
 
-    /// The same, on a kernel that knows no system call above `last`.
-    pub(crate) fn on_kernel(last: u32, prepare: impl FnOnce(&Workspace)) -> Self {
-        Self::start(&[], Some(last), prepare)
+    /// The same, in this world.
+    pub(crate) fn in_world(world: World, prepare: impl FnOnce(&Workspace)) -> Self {
+        Self::start(&[], Some(world), prepare)
     }
 
-    fn start(arguments: &[&str], kernel: Option<u32>, prepare: impl FnOnce(&Workspace)) -> Self {
+    fn start(arguments: &[&str], world: Option<World>, prepare: impl FnOnce(&Workspace)) -> Self {
         let dir = pair::new_dir();
         let workspace = Workspace::new(&dir);
         prepare(&workspace);
@@ -50,8 +50,8 @@ impl Phone {
             &daemon,
         ];
         all.extend(arguments);
-        let pair = match kernel {
-            Some(last) => Pair::start_on_kernel(last, &all),
+        let pair = match world {
+            Some(world) => Pair::start_in_world(world, &all),
             None => Pair::start_with(&all),
         };
         Self {

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
-use harness::binaries::{binaries, old_kernel};
+use harness::binaries::{self, binaries};
 use harness::daemon::Daemon;
 use harness::{Address, Docker, Pair, pair};
 
@@ -116,14 +116,14 @@ fn socketd_has_no_network_where_nobody_comes_over_one() {
     assert!(!socket.exists(), "it takes its socket away");
 }
 
-/// As Linux 3.10 (calls up to 313): neither landlock nor `seccomp`.
+/// On Linux 3.10: neither landlock nor `seccomp`.
 #[test]
 fn walls_that_a_kernel_lacks_are_named_and_the_others_stand() {
     let dir = pair::new_dir();
     let url = format!("unix://{}", dir.join("own/docker.sock").display());
     let program = binaries().socketd.to_str().unwrap();
     let arguments = [
-        "313",
+        "linux-3.10",
         program,
         "serve",
         "--with-parent",
@@ -131,7 +131,7 @@ fn walls_that_a_kernel_lacks_are_named_and_the_others_stand() {
         "/nonexistent",
     ];
     let arguments = [&arguments[..], &["--listen", &url]].concat();
-    let mut old = Daemon::spawn("socketd", &old_kernel(), &arguments);
+    let mut old = Daemon::spawn("socketd", &binaries::world(), &arguments);
     assert_eq!(old.line(LIMIT), Some(url));
     assert_eq!(old.line(LIMIT).as_deref(), Some(""));
     let docker = Docker::new(Address::Unix(dir.join("own/docker.sock")));

@@ -95,6 +95,7 @@ const TABLE: &[Allowed] = &[
         folder: "tests",
         dependencies: &[
             "wire",
+            "bridge",
             "nix",
             "seccompiler",
             "rustix",
