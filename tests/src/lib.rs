@@ -7,6 +7,7 @@
 
 pub mod binaries;
 pub mod cli;
+pub mod clock;
 pub mod daemon;
 pub mod dice;
 pub mod docker;
@@ -19,6 +20,7 @@ pub mod pace;
 pub mod pair;
 pub mod rootfs;
 pub mod terminal;
+pub mod world;
 
 pub use cli::Cli;
 pub use docker::Docker;
@@ -26,3 +28,4 @@ pub use http::{Address, Answer, Connection};
 pub use machine::Machine;
 pub use pair::Pair;
 pub use terminal::Terminal;
+pub use world::World;
