@@ -337,6 +337,7 @@ fn wait_for(bridge: &Bridge, wait: &Wait, answer: &mut Answer<'_>) -> Result<(),
     answer.send(&Response::Waiting(Nothing {}), Flow::More)?;
     let actor = id.to_string();
     let first = state.clone();
+    let mut heard: Option<Exit> = None;
     loop {
         let gone = match inventory.with(&id, |unit| unit.container.state.clone()) {
             Ok(now) => {
@@ -345,25 +346,28 @@ fn wait_for(bridge: &Bridge, wait: &Wait, answer: &mut Answer<'_>) -> Result<(),
             }
             Err(_) => true,
         };
+        // A run that began and ended between two looks is in the events alone, and so is the end of a container that
+        // went with it.
+        let delivery = subscription.take();
+        let mut ends = delivery.events.iter().filter(|event| is_end(event, &actor));
+        if wait.condition == WaitCondition::NextExit
+            && let Some(event) = ends.next()
+        {
+            return answer.finish(Ok(Response::Exited(Exited {
+                exit: exit_of(event),
+                error: String::new(),
+            })));
+        }
+        heard = ends.next_back().map(|event| exit_of(event)).or(heard);
         if gone || is_over(wait.condition, &first, &state) {
+            let exit = heard.filter(|_| gone).or(state.exit);
             let exited = Exited {
-                exit: state.exit.unwrap_or_default(),
+                exit: exit.unwrap_or_default(),
                 error: state.error,
             };
             return answer.finish(Ok(Response::Exited(exited)));
         }
         await_news(&subscription, answer, None)?;
-        // A run that began and ended between two looks is in the events alone.
-        let delivery = subscription.take();
-        let ends = delivery.events.iter().filter(|event| is_end(event, &actor));
-        if let Some(exit) = ends.map(|event| exit_of(event)).next()
-            && wait.condition == WaitCondition::NextExit
-        {
-            return answer.finish(Ok(Response::Exited(Exited {
-                exit,
-                error: String::new(),
-            })));
-        }
     }
 }
 

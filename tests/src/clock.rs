@@ -33,7 +33,7 @@ impl MovedClock {
         let dir = dir.join("clock");
         let (place, library) = (dir.join("seconds"), dir.join("moved_clock.so"));
         fs::create_dir(&dir).unwrap();
-        fs::write(&place, 0_i64.to_ne_bytes()).unwrap();
+        fs::write(&place, 0_i64.to_le_bytes()).unwrap();
         compile(&dir, &place, &library);
         preload(&dir, &library);
         let seconds = File::options().write(true).open(place).unwrap();
@@ -47,7 +47,7 @@ impl MovedClock {
     pub fn set(&self, seconds: u64) {
         let right = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
         let moved = seconds.cast_signed() - right.cast_signed();
-        self.seconds.write_all_at(&moved.to_ne_bytes(), 0).unwrap();
+        self.seconds.write_all_at(&moved.to_le_bytes(), 0).unwrap();
     }
 
     /// Sets it right.
@@ -55,7 +55,7 @@ impl MovedClock {
     /// # Panics
     /// When the file cannot be written.
     pub fn correct(&self) {
-        self.seconds.write_all_at(&0_i64.to_ne_bytes(), 0).unwrap();
+        self.seconds.write_all_at(&0_i64.to_le_bytes(), 0).unwrap();
     }
 }
 
