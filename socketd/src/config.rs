@@ -4,6 +4,7 @@ pub mod asked;
 pub mod file;
 pub mod limits;
 mod listen;
+mod look;
 mod setup;
 mod terms;
 
@@ -19,6 +20,7 @@ use crate::sandbox::Identity;
 pub use asked::{Inherited, InheritedError, Listen};
 pub use limits::{Limit, LimitError, Limits};
 pub use listen::{Allotted, ListenError, Options, Place, TlsFiles};
+pub use look::{Format, Home, Look};
 pub use setup::{Setup, SetupError};
 pub use terms::TermsError;
 
@@ -53,6 +55,26 @@ pub enum Command {
         socketd serve --bridge dsap:@NAME --listen unix:///run/socketd/docker.sock\n\n\
         Then: docker -H unix:///run/socketd/docker.sock ps")]
     Serve(Serve),
+    /// Say whether bridge and socketd run, since when, and what they hold.
+    ///
+    /// Looks where packages put everything, unless told otherwise. As root it asks as socketd's user.
+    #[command(after_help = "Exit codes:\n  \
+        0  both run, and nothing is amiss\n  \
+        1  something is amiss\n  \
+        3  neither runs")]
+    Status(Look),
+    /// Say what works on this machine, what does not, and how to mend it. Changes nothing.
+    ///
+    /// Looks at the kernel, at the files and ports that `serve` is given, and at bridge and socketd where they
+    /// run: a line for each check, with `ok`, `fallback` (the kernel lacks something, and there is a way
+    /// around it), `wrong`, or `unknown` (nobody but root could tell). As root it sees most.
+    #[command(after_help = "Examples:\n  \
+        socketd doctor\n  \
+        socketd doctor --bridge-dir /run/socketd-bridge --listen tcp://127.0.0.1:2375 --format json\n\n\
+        Exit codes:\n  \
+        0  nothing is wrong\n  \
+        1  something is")]
+    Doctor(Look),
     /// Connect to a bridge for `serve`, which starts this by itself.
     #[command(hide = true)]
     Dial(Dial),

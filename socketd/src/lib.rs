@@ -4,6 +4,7 @@
 //! bridge through [`link`] (or reads [`feed`], the one subscription to events, or [`streams`], what
 //! containers read and write) and renders with [`docker`], where every word of Docker's lives. [`observe`] says how all of it fares. [`sandbox`] gives up every power before the
 //! first socket exists that anybody can reach; what a stock bridge admits root alone for is left to [`dialer`].
+//! [`doctor`] and [`status`] look at all of that from outside, for people.
 //!
 //! It must not know how containers are made or kept, nor the bridge's or the journal's code: only
 //! the protocol in `wire`. It holds nothing that the bridge could not tell again.
@@ -12,6 +13,7 @@ pub mod certs;
 pub mod config;
 pub mod dialer;
 pub mod docker;
+pub mod doctor;
 pub mod ending;
 pub mod feed;
 pub mod front;
@@ -25,5 +27,6 @@ mod renewal;
 pub mod routes;
 pub mod sandbox;
 pub mod serve;
+pub mod status;
 pub mod streams;
 pub mod systemd;

@@ -104,6 +104,10 @@ pub const SHUTDOWN_MAX: Duration = Duration::from_secs(10);
 /// stalling whoever watches over it.
 pub const HEALTH_TIME_MAX: Duration = Duration::from_secs(2);
 
+/// Longest answer of a socketd that `status` and `doctor` ask how it fares, its head included, in bytes. Stops
+/// whatever answers in its place from filling the memory.
+pub const HEALTH_ANSWER_BYTES_MAX: u64 = 64 * 1024;
+
 /// How long, at the end of this process, what a client still says on its stream is read and thrown away: the
 /// kernel makes a reset of an end with bytes that nobody read.
 pub const LINGER_MAX: Duration = Duration::from_secs(1);

@@ -16,6 +16,11 @@ fn main() -> ExitCode {
             start_log(arguments.log_format);
             exit(socketd::serve::serve(&arguments))
         }
+        Command::Status(look) => tell(socketd::status::status(&look)),
+        Command::Doctor(look) => {
+            let is_well = socketd::doctor::doctor(&look);
+            tell(is_well.map(|is_well| u8::from(!is_well)))
+        }
         Command::Dial(arguments) => dial(&arguments),
         Command::Certs(CertsCommand::Init(arguments)) => {
             start_log(LogFormat::Text);
@@ -36,6 +41,11 @@ fn exit(outcome: Result<(), impl Display>) -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// Of those who look: what they found is the exit code. Nothing but standard output can have failed.
+fn tell(code: std::io::Result<u8>) -> ExitCode {
+    code.map_or(ExitCode::FAILURE, ExitCode::from)
 }
 
 /// Prints a new token, and what stands for it in the configuration file.

@@ -184,7 +184,7 @@ fn runtime() -> io::Result<Runtime> {
 }
 
 /// Root alone can leave behind a process that still is root.
-fn start_dialer(bridge: &Bridge) -> Result<Option<Started>, StartError> {
+pub(crate) fn start_dialer(bridge: &Bridge) -> Result<Option<Started>, StartError> {
     match &bridge.stock {
         Some(address) if geteuid().is_root() => Started::start(address).map(Some),
         _ => Ok(None),
@@ -192,7 +192,7 @@ fn start_dialer(bridge: &Bridge) -> Result<Option<Started>, StartError> {
 }
 
 /// Exactly one of the two is given: the command line is refused otherwise.
-fn link(bridge: &Bridge, dialer: Option<Started>) -> io::Result<Link> {
+pub(crate) fn link(bridge: &Bridge, dialer: Option<Started>) -> io::Result<Link> {
     match bridge {
         Bridge {
             bridge_dir: Some(dir),

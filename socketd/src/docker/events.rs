@@ -228,6 +228,16 @@ fn without_tag(name: &str) -> &str {
     }
 }
 
+/// Kind and action in words, for people: also of what no client is told.
+pub(crate) fn words(event: &Event) -> (&'static str, &'static str) {
+    // Of a container every action has a word.
+    let action = action_word(EventKind::Container, event.action);
+    (
+        kind_word(event.kind).unwrap_or("something"),
+        action.unwrap_or("something else"),
+    )
+}
+
 fn kind_word(kind: EventKind) -> Option<&'static str> {
     match kind {
         EventKind::Container => Some("container"),

@@ -130,7 +130,7 @@ impl Certificates {
 }
 
 fn load(files: &TlsFiles, group: Gid) -> Result<Arc<ServerConfig>, CertificateError> {
-    let chain = certificates(&files.cert)?;
+    let own = chain(&files.cert)?;
     let key = key(&files.key, group)?;
     let provider = Arc::new(ring::default_provider());
     let builder = ServerConfig::builder_with_provider(Arc::clone(&provider))
@@ -141,7 +141,7 @@ fn load(files: &TlsFiles, group: Gid) -> Result<Arc<ServerConfig>, CertificateEr
         Some(path) => {
             let unusable = || CertificateError::Authority(path.clone());
             let mut roots = RootCertStore::empty();
-            for certificate in certificates(path)? {
+            for certificate in chain(path)? {
                 roots.add(certificate).map_err(|_| unusable())?;
             }
             let verifier = WebPkiClientVerifier::builder_with_provider(Arc::new(roots), provider).build();
@@ -149,14 +149,14 @@ fn load(files: &TlsFiles, group: Gid) -> Result<Arc<ServerConfig>, CertificateEr
         }
     };
     let mut config = builder
-        .with_single_cert(chain, key)
+        .with_single_cert(own, key)
         .map_err(|error| CertificateError::Unusable(files.cert.clone(), error))?;
     config.alpn_protocols = vec![HTTP.to_vec()];
     Ok(Arc::new(config))
 }
 
 /// All certificates of a file; at least one.
-fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
+pub(crate) fn chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, CertificateError> {
     let lacks = || CertificateError::Lacks(path.to_owned(), "certificate");
     let text = contents(path, open(path)?)?;
     let found: Result<Vec<_>, _> = CertificateDer::pem_slice_iter(&text).collect();

@@ -26,6 +26,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use self::admission::{Admission, Doorman};
+pub(crate) use self::certificates::chain;
 pub use self::certificates::{CertificateError, Certificates};
 use self::connection::Inside;
 use crate::config::Place;

@@ -4,8 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use landlock::{
-    ABI, Access, AccessFs, AccessNet, Ruleset, RulesetAttr, RulesetCreatedAttr, RulesetError, RulesetStatus,
-    Scope, path_beneath_rules,
+    ABI, Access, AccessFs, AccessNet, CompatLevel, Compatible, Ruleset, RulesetAttr, RulesetCreatedAttr,
+    RulesetError, RulesetStatus, Scope, path_beneath_rules,
 };
 
 use super::SandboxError;
@@ -59,4 +59,27 @@ fn directories(path: &Path) -> Vec<PathBuf> {
     let end = fs::canonicalize(path).ok();
     let parents = [Some(path), end.as_deref()].into_iter().flatten();
     parents.filter_map(Path::parent).map(Path::to_owned).collect()
+}
+
+/// The youngest version, of those that are used here, that the kernel has; none where it has none. Restricts
+/// nothing.
+#[must_use]
+pub fn landlock_version() -> Option<i32> {
+    let tried = [ABI::V6, ABI::V5, ABI::V4, ABI::V3, ABI::V2, ABI::V1];
+    let has = |version: &ABI| all_of(*version).is_ok();
+    tried.into_iter().find(has).map(|version| version as i32)
+}
+
+/// Made, and left unused: everything that a version restricts.
+fn all_of(version: ABI) -> Result<(), RulesetError> {
+    let mut rules = Ruleset::default()
+        .set_compatibility(CompatLevel::HardRequirement)
+        .handle_access(AccessFs::from_all(version))?;
+    if version >= ABI::V4 {
+        rules = rules.handle_access(AccessNet::from_all(version))?;
+    }
+    if version >= ABI::V6 {
+        rules = rules.scope(Scope::from_all(version))?;
+    }
+    rules.create().map(drop)
 }

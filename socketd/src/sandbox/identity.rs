@@ -75,6 +75,18 @@ impl FromStr for Identity {
 }
 
 impl Identity {
+    /// The user.
+    #[must_use]
+    pub fn uid(self) -> Uid {
+        self.uid
+    }
+
+    /// The group.
+    #[must_use]
+    pub fn gid(self) -> Gid {
+        self.gid
+    }
+
     /// The group this process will have: this one's as root, else the one it has.
     #[must_use]
     pub fn group_to_be(self) -> Gid {

@@ -29,8 +29,9 @@ use landlock::RulesetError;
 use nix::errno::Errno;
 use seccompiler::BackendError;
 
+pub(crate) use self::calls::try_filter;
 pub use self::descriptors::close_inherited;
-pub use self::files::Openings;
+pub use self::files::{Openings, landlock_version};
 pub use self::identity::{Identity, IdentityError, find_group, prepare_directory};
 pub use self::network::{INET, irrevocably_leave_network, sockets_need_a_group};
 pub use self::power::{irrevocably_drop_power, irrevocably_keep_user_alone};

@@ -1,0 +1,46 @@
+//! What is looked at, read once before anything is checked.
+
+use std::path::{Path, PathBuf};
+
+use nix::unistd::geteuid;
+
+use crate::config::{Home, Look, Place, Serve, Setup, SetupError};
+
+/// What is looked at.
+#[derive(Debug)]
+pub(crate) struct Scene {
+    /// Where packages put everything on this machine.
+    pub(crate) home: Home,
+    /// The `serve` that is looked at.
+    pub(crate) serve: Serve,
+    /// What it would do.
+    pub(crate) setup: Result<Setup, SetupError>,
+    /// Whether this process may look at everything.
+    pub(crate) is_root: bool,
+}
+
+impl Scene {
+    /// Reads the configuration file, where there is one.
+    pub(crate) fn new(look: &Look) -> Self {
+        let home = Home::of_this_machine();
+        let serve = look.serve(home);
+        Self {
+            home,
+            setup: Setup::read(&serve),
+            serve,
+            is_root: geteuid().is_root(),
+        }
+    }
+
+    /// Where it would listen; nowhere where what it is given cannot be read.
+    pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
+        self.setup.iter().flat_map(Setup::places)
+    }
+
+    /// The bridge's state directory, by where its sockets are; none where those lie elsewhere.
+    pub(crate) fn state_dir(&self) -> Option<PathBuf> {
+        let sockets = self.serve.bridge.bridge_dir.as_ref()?;
+        let run = sockets.parent().filter(|_| sockets.ends_with("run/bridge"))?;
+        run.parent().map(Path::to_owned)
+    }
+}
