@@ -17,6 +17,8 @@ pub struct Home {
     pub ceiling: &'static str,
     /// The bridge's state directory.
     pub state_dir: &'static str,
+    /// The folder of the bridge's two sockets.
+    pub bridge_dir: &'static str,
     /// The unix socket that clients use.
     pub socket: &'static str,
     /// How both daemons are started, in words.
@@ -28,16 +30,19 @@ const LINUX: Home = Home {
     config: "/etc/socketd/socketd.toml",
     ceiling: "/etc/socketd/bridge.toml",
     state_dir: "/var/lib/socketd",
+    bridge_dir: "/var/lib/socketd/run/bridge",
     socket: "/run/socketd/docker.sock",
     start: "systemctl start socketd-bridge socketd, or socketd-bridge up",
 };
 
-/// Where the module for rooted phones puts it: all below one directory, for nothing else there can be written.
+/// Where the module for rooted phones puts it: what lasts below /data/adb, which root alone may enter, and the
+/// sockets in memory.
 const ANDROID: Home = Home {
     config: "/data/adb/socketd/etc/socketd.toml",
     ceiling: "/data/adb/socketd/etc/bridge.toml",
     state_dir: "/data/adb/socketd/state",
-    socket: "/data/adb/socketd/run/docker.sock",
+    bridge_dir: "/dev/socketd/bridge",
+    socket: "/dev/socketd/api/docker.sock",
     start: "sh /data/adb/modules/socketd/service.sh, or restart the phone",
 };
 
@@ -68,7 +73,7 @@ pub enum Format {
 pub struct Look {
     /// Directory with the bridge's two sockets.
     ///
-    /// Default: /var/lib/socketd/run/bridge, on a phone with the module /data/adb/socketd/state/run/bridge.
+    /// Default: /var/lib/socketd/run/bridge, on a phone with the module /dev/socketd/bridge.
     #[arg(long, value_name = "DIR", conflicts_with = "stock")]
     pub bridge_dir: Option<PathBuf>,
 
@@ -121,7 +126,7 @@ impl Look {
             listen.extend(format!("unix://{}", home.socket).parse::<Listen>());
         }
         let bridge_dir = match (&self.bridge_dir, &self.stock) {
-            (None, None) => Some(Path::new(home.state_dir).join("run/bridge")),
+            (None, None) => Some(home.bridge_dir.into()),
             (given, _) => given.clone(),
         };
         Serve {

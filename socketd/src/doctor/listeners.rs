@@ -149,10 +149,7 @@ mod tests {
     #[test]
     fn whom_a_port_may_be_held_by() {
         fn check(uid: u32, names: &[&str], verdict: Verdict) {
-            let found = Listening {
-                uid,
-                ..ports::Listening::example()
-            };
+            let found = Listening::example(uid);
             let holder = |name: &&str| Holder {
                 pid: 7,
                 name: (*name).to_owned(),

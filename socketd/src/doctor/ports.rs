@@ -107,11 +107,11 @@ fn has_open(pid: u32, link: &str) -> bool {
 
 #[cfg(test)]
 impl Listening {
-    /// One, whoever holds it.
-    pub(super) fn example() -> Self {
+    /// One of this user's, whoever holds it.
+    pub(super) fn example(uid: u32) -> Self {
         Self {
             address: SocketAddr::from(([127, 0, 0, 1], 1)),
-            uid: 0,
+            uid,
             inode: 0,
         }
     }
@@ -159,8 +159,7 @@ mod tests {
         fn check(own: &str, wanted: &str, expected: bool) {
             let listening = Listening {
                 address: own.parse().unwrap(),
-                uid: 0,
-                inode: 0,
+                ..Listening::example(0)
             };
             let found = listening.is_in_the_way_of(wanted.parse().unwrap());
             assert_eq!(found, expected, "{own} {wanted}");

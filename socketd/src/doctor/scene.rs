@@ -40,6 +40,9 @@ impl Scene {
     /// The bridge's state directory, by where its sockets are; none where those lie elsewhere.
     pub(crate) fn state_dir(&self) -> Option<PathBuf> {
         let sockets = self.serve.bridge.bridge_dir.as_ref()?;
+        if sockets == Path::new(self.home.bridge_dir) {
+            return Some(self.home.state_dir.into());
+        }
         let run = sockets.parent().filter(|_| sockets.ends_with("run/bridge"))?;
         run.parent().map(Path::to_owned)
     }

@@ -1,0 +1,179 @@
+//! Somebody who does what a document says, line by line.
+
+use std::fs;
+use std::path::Path;
+
+use crate::blocks::{Block, Exchange};
+use crate::machine::Machine;
+use crate::session::{Served, Session};
+use crate::tables::{BY_HAND, ELSEWHERE, FOLLOWING, LANGUAGES, OTHERWISE, SERVING};
+
+/// Where the two configuration files lie.
+const CONFIG: &str = "/etc/socketd/socketd.toml";
+const CEILING: &str = "/etc/socketd/bridge.toml";
+
+/// The reader, with a machine.
+pub(crate) struct Reader {
+    // Before the machine: it has files open there.
+    session: Session,
+    /// The bridge, and a socketd beside what the bridge has started itself.
+    bridge: Option<Served>,
+    front: Option<Served>,
+    _machine: Machine,
+}
+
+impl Reader {
+    pub(crate) fn new() -> Self {
+        let machine = Machine::new();
+        Self {
+            session: Session::new(&machine.dir, &machine.path()),
+            bridge: None,
+            front: None,
+            _machine: machine,
+        }
+    }
+
+    /// Does what one block says.
+    pub(crate) fn take(&mut self, block: &Block) {
+        match block.language.as_str() {
+            "sh" => {
+                for line in block.commands() {
+                    self.obey(&block.place, &line);
+                }
+            }
+            "console" => {
+                for exchange in block.exchanges() {
+                    self.compare(&block.place, &exchange);
+                }
+            }
+            "toml" => self.configure(block),
+            "json" => {
+                let read = serde_json::from_str::<serde_json::Value>(&block.text);
+                assert!(read.is_ok(), "{}: {read:?}", block.place);
+            }
+            other => assert!(
+                LANGUAGES.iter().any(|(language, _)| *language == other),
+                "{}: a block of {other:?}, which nobody here can read",
+                block.place
+            ),
+        }
+    }
+
+    /// Does what one line says; it must succeed.
+    pub(crate) fn obey(&mut self, place: &str, line: &str) {
+        if ELSEWHERE.iter().any(|(elsewhere, _)| *elsewhere == line) {
+            return;
+        }
+        let asked = otherwise(line);
+        if let Some((_, is_bridge, ready)) = SERVING.iter().find(|(part, _, _)| asked.contains(part)) {
+            self.serve(&asked, *is_bridge, ready);
+            return;
+        }
+        let following = FOLLOWING.iter().find(|(part, _, _)| asked.contains(part));
+        let (run, may_be): (String, &[i32]) = match following {
+            Some((_, how, statuses)) => (how.replace("{}", &asked), statuses),
+            None => (asked.clone(), &[0]),
+        };
+        let (status, text) = self.session.run(&run);
+        assert!(
+            may_be.contains(&status),
+            "{place}: {line}\nends with {status}:\n{text}\n{}",
+            self.logs()
+        );
+        for (command, by_hand, _) in BY_HAND {
+            if line.starts_with(command) {
+                let (status, text) = self.session.run(by_hand);
+                assert_eq!(status, 0, "{by_hand}: {text}");
+            }
+        }
+    }
+
+    /// Does what one line says; it must print what is shown.
+    fn compare(&mut self, place: &str, Exchange { command, shown }: &Exchange) {
+        let (_, text) = self.session.run(&otherwise(command));
+        let spaced = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        if let Some(shown) = shown {
+            assert!(
+                text.lines().any(|line| spaced(line) == spaced(shown)),
+                "{place}: {command}\nshows\n{shown}\nand prints\n{text}\n{}",
+                self.logs()
+            );
+        }
+    }
+
+    /// A bridge takes the place of the one before, and a socketd beside it likewise.
+    fn serve(&mut self, line: &str, is_bridge: bool, ready: &str) {
+        let former = if is_bridge {
+            &mut self.bridge
+        } else {
+            &mut self.front
+        };
+        if let Some(former) = former.take() {
+            former.end();
+        }
+        let served = self.session.serve(line, ready);
+        if is_bridge {
+            self.bridge = Some(served);
+        } else {
+            self.front = Some(served);
+        }
+    }
+
+    /// Puts a configuration file in its place, and has the program whose it is read it.
+    fn configure(&mut self, block: &Block) {
+        let text = otherwise(&block.text);
+        if text.contains("[[listener]]") {
+            fs::write(CONFIG, &text).unwrap();
+            let (_, said) = self.session.run(&format!("socketd doctor --config {CONFIG}"));
+            let row = said.lines().find(|line| line.contains(" configuration "));
+            assert!(
+                row.is_some_and(|row| row.starts_with("ok ")),
+                "{}: {row:?}",
+                block.place
+            );
+        } else {
+            assert!(!Path::new(CEILING).exists(), "{}: a second ceiling", block.place);
+            fs::write(CEILING, &text).unwrap();
+            let line = self.bridge.as_ref().map(|bridge| bridge.line.clone());
+            let line = line.unwrap_or_else(|| panic!("{}: no bridge runs", block.place));
+            let (_, is_bridge, ready) = SERVING.iter().find(|(part, _, _)| line.contains(part)).unwrap();
+            self.serve(&line, *is_bridge, ready);
+        }
+    }
+
+    fn logs(&self) -> String {
+        let served = [&self.bridge, &self.front].into_iter().flatten();
+        served
+            .map(|served| format!("{}:\n{}\n", served.line, served.log()))
+            .collect()
+    }
+
+    /// Stops containers and daemons; nothing is left.
+    pub(crate) fn leave(mut self) {
+        let (status, text) = self.session.run("socketd-bridge down");
+        assert_eq!(status, 0, "{text}");
+        self.end();
+    }
+
+    fn end(&mut self) {
+        for served in [self.front.take(), self.bridge.take()].into_iter().flatten() {
+            served.end();
+        }
+    }
+}
+
+impl Drop for Reader {
+    fn drop(&mut self) {
+        if self.bridge.is_some() {
+            // A failure is told already.
+            let _ = self.session.run("socketd-bridge down");
+        }
+        self.end();
+    }
+}
+
+fn otherwise(line: &str) -> String {
+    OTHERWISE
+        .iter()
+        .fold(line.to_owned(), |line, (text, here, _)| line.replace(text, here))
+}

@@ -1,0 +1,144 @@
+//! What of the documents is not run as it stands there, and why: all of it.
+
+/// The documents, each with what runs on the reader's machine before it begins.
+pub(crate) const DOCUMENTS: &[(&str, &[&str])] = &[
+    ("README.md", &["socketd-bridge up --demo"]),
+    ("docs/clients.md", PAIR),
+    ("docs/portainer.md", PAIR),
+    ("docs/dockhand.md", &[BRIDGE, CERTIFICATES, TLS]),
+    ("docs/phone.md", &[BRIDGE, LOOPBACK, PHONE]),
+    ("docs/services.md", PAIR),
+];
+
+/// What services run.
+const PAIR: &[&str] = &[BRIDGE, FRONT];
+const BRIDGE: &str = "socketd-bridge serve";
+const FRONT: &str =
+    "socketd serve --bridge-dir /var/lib/socketd/run/bridge --listen unix:///run/socketd/docker.sock";
+const LOOPBACK: &str = "socketd serve --bridge-dir /var/lib/socketd/run/bridge --listen unix:///run/socketd/docker.sock \
+    --listen tcp://127.0.0.1:2375?access=read";
+const CERTIFICATES: &str = "socketd certs init /etc/socketd/certs --host phone.lan";
+const TLS: &str = "socketd serve --bridge-dir /var/lib/socketd/run/bridge --listen unix:///run/socketd/docker.sock \
+    --host-name phone.lan --listen 'tcp://0.0.0.0:2376?tls=verify&ca=/etc/socketd/certs/ca.pem\
+    &cert=/etc/socketd/certs/server-cert.pem&key=/etc/socketd/certs/server-key.pem'";
+/// The places of the module, as they lie here, with somebody whom the phone's socketd is.
+const PHONE: &str = "mkdir -p phone/etc phone/log && touch phone/log/bridge.log phone/log/socketd.log && \
+    { sleep 1000 & echo $! > phone/socketd.pid; }";
+
+/// Programs that are run, as this machine has them. Any that is neither here nor below is not found.
+pub(crate) const REAL: &[&str] = &[
+    "cat", "chmod", "cp", "curl", "docker", "env", "ln", "mkdir", "openssl", "script", "setsid", "sh",
+    "sleep", "stat", "tail", "tar", "timeout", "touch",
+];
+
+/// Programs that something simpler stands in for, and why.
+pub(crate) const STAND_INS: &[(&str, &str, &str)] = &[
+    ("sudo", "exec \"$@\"", "the test is root"),
+    (
+        "su",
+        "[ \"$1\" = -c ] && shift && exec sh -c \"$*\"",
+        "the test is root; on a phone, too, words behind the first belong to the command",
+    ),
+];
+
+/// Commands that are not run here, each with where it is run.
+pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
+    (
+        "sudo apt-get install -y busybox-static docker.io curl chromium",
+        ".ci/run installs what a machine lacks",
+    ),
+    ("sudo -E env \"PATH=$PATH\" cargo test", "this is run by it"),
+    (
+        "sudo apt-get install ./socketd_0.1.0_amd64.deb",
+        "the package's own tests install it",
+    ),
+    (
+        "systemctl status socketd-bridge socketd",
+        "as above: it needs systemd",
+    ),
+    (
+        "journalctl -u socketd -u socketd-bridge -n 50",
+        "as above: it needs systemd",
+    ),
+    ("sudo systemctl reload socketd", "as above: it needs systemd"),
+    (
+        "adb push socketd-0.1.0.zip /data/local/tmp/",
+        "tests/phone unpacks the zip in an emulated phone",
+    ),
+    (
+        "adb shell su -c 'magisk --install-module /data/local/tmp/socketd-0.1.0.zip'",
+        "tests/phone runs the zip's installer",
+    ),
+    ("adb reboot", "tests/phone runs the scripts of a boot"),
+    (
+        "adb forward tcp:2375 tcp:2375",
+        "no phone hangs here; the port is the same",
+    ),
+];
+
+/// What stands otherwise in a document than it can be here, and why.
+pub(crate) const OTHERWISE: &[(&str, &str, &str)] = &[
+    (
+        "cargo build --release && ",
+        "",
+        "what it builds is what the tests run",
+    ),
+    (
+        "systemctl restart socketd",
+        "socketd serve --bridge-dir /var/lib/socketd/run/bridge --config /etc/socketd/socketd.toml",
+        "what the unit starts",
+    ),
+    (
+        "\"5f0c...\"",
+        "\"0000000000000000000000000000000000000000000000000000000000000000\"",
+        "a hash, cut short to be read",
+    ),
+    (
+        "/data/adb/modules/socketd/bin/",
+        "",
+        "where the module has its programs",
+    ),
+    ("/data/adb/socketd/", "phone/", "where the module has its files"),
+    (
+        "/dev/socketd/api/",
+        "/run/socketd/",
+        "where the module has its sockets",
+    ),
+    (
+        "/dev/socketd/",
+        "phone/",
+        "where the module has its numbers of processes",
+    ),
+];
+
+/// What the text around a command tells the reader to do, after the command.
+pub(crate) const BY_HAND: &[(&str, &str, &str)] = &[(
+    "socketd certs init",
+    "cp /etc/socketd/certs/ca.pem /etc/socketd/certs/cert.pem /etc/socketd/certs/key.pem .",
+    "clients get these three, in a folder of theirs",
+)];
+
+/// Lines that go on until they are ended: what shows them, whether it is a bridge, and what it prints once it answers.
+pub(crate) const SERVING: &[(&str, bool, &str)] = &[
+    ("socketd-bridge up", true, "socketd is up"),
+    ("socketd-bridge serve", true, "answering"),
+    ("socketd serve", false, "listening"),
+];
+
+/// Lines that end when their reader has seen enough: what shows them, how they are run, and how they may end.
+/// Those that follow are let run for a second; those with a terminal get one whose user leaves at once.
+pub(crate) const FOLLOWING: &[(&str, &str, &[i32])] = &[
+    ("docker logs -f", "timeout 1 {}", &[0, 124]),
+    ("curl -sN", "timeout 1 {}", &[124]),
+    ("journal show --follow", "timeout 1 {}", &[124]),
+    (" -it ", "script -qec '{}' /dev/null", &[0]),
+];
+
+/// Blocks that are only shown, and why.
+pub(crate) const LANGUAGES: &[(&str, &str)] = &[
+    ("yaml", "for Prometheus, which is not on this machine"),
+    (
+        "ini",
+        "a unit; those that are shipped are tested with their package",
+    ),
+];
