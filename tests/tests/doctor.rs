@@ -252,7 +252,7 @@ fn an_old_kernel_s_ways_around_are_named() {
     );
     check(
         "313",
-        &["pidfd", "openat2", "landlock", "statx", "memfd"],
-        &["seccomp"],
+        &["pidfd", "openat2", "landlock", "statx", "memfd", "seccomp"],
+        &["namespaces"],
     );
 }

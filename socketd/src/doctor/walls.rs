@@ -29,7 +29,7 @@ pub(super) fn landlock(_: &Scene) -> Vec<Finding> {
 pub(super) fn seccomp(_: &Scene) -> Vec<Finding> {
     let tried = thread::spawn(sandbox::try_filter).join();
     vec![match tried {
-        Ok(Ok(true)) => Finding::ok("system calls are filtered, those of socketd and of containers"),
+        Ok(Ok(true)) => Finding::ok("socketd can have its system calls filtered"),
         Ok(Ok(false)) => Finding::fallback(
             "this kernel has no filters of system calls: socketd and containers run without",
         ),

@@ -2,6 +2,9 @@
 
 use std::fs;
 use std::path::Path;
+use std::process::Command;
+
+use harness::binaries::binaries;
 
 use crate::blocks::{Block, Exchange};
 use crate::machine::Machine;
@@ -152,10 +155,6 @@ impl Reader {
     pub(crate) fn leave(mut self) {
         let (status, text) = self.session.run("socketd-bridge down");
         assert_eq!(status, 0, "{text}");
-        self.end();
-    }
-
-    fn end(&mut self) {
         for served in [self.front.take(), self.bridge.take()].into_iter().flatten() {
             served.end();
         }
@@ -163,12 +162,12 @@ impl Reader {
 }
 
 impl Drop for Reader {
+    /// After a failure, which is told already.
     fn drop(&mut self) {
-        if self.bridge.is_some() {
-            // A failure is told already.
-            let _ = self.session.run("socketd-bridge down");
+        let _ = Command::new(&binaries().bridge).arg("down").output();
+        for served in [&self.front, &self.bridge].into_iter().flatten() {
+            served.kill();
         }
-        self.end();
     }
 }
 

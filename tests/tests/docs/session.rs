@@ -136,8 +136,23 @@ impl Served {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
+    /// Whether anything of it runs. What has ended and was not asked for yet by the shell does not.
     fn is_there(&self) -> bool {
-        killpg(self.group, None).is_ok()
+        let processes = fs::read_dir("/proc").unwrap().flatten();
+        let stats = processes.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
+        let own = self.group.to_string();
+        stats.into_iter().any(|stat| {
+            let pid = stat.split(' ').next() == Some(&own);
+            // Behind the name: state, parent, group.
+            let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
+            let runs = fields.next() != Some("Z");
+            runs && (pid || fields.nth(1) == Some(&own))
+        })
+    }
+
+    /// Ends it at once.
+    pub(crate) fn kill(&self) {
+        let _ = killpg(self.group, Signal::SIGKILL);
     }
 
     /// Ends it, and waits until all of it is gone.

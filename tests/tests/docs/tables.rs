@@ -7,7 +7,7 @@ pub(crate) const DOCUMENTS: &[(&str, &[&str])] = &[
     ("docs/portainer.md", PAIR),
     ("docs/dockhand.md", &[BRIDGE, CERTIFICATES, TLS]),
     ("docs/phone.md", &[BRIDGE, LOOPBACK, PHONE]),
-    ("docs/services.md", PAIR),
+    ("docs/services.md", &[BRIDGE, FILE, BY_FILE]),
 ];
 
 /// What services run.
@@ -15,6 +15,11 @@ const PAIR: &[&str] = &[BRIDGE, FRONT];
 const BRIDGE: &str = "socketd-bridge serve";
 const FRONT: &str =
     "socketd serve --bridge-dir /var/lib/socketd/run/bridge --listen unix:///run/socketd/docker.sock";
+/// What a package brings, and what its service runs.
+const FILE: &str =
+    "printf '[[listener]]\\nurl = \"unix:///run/socketd/docker.sock\"\\n' > /etc/socketd/socketd.toml";
+const BY_FILE: &str =
+    "socketd serve --bridge-dir /var/lib/socketd/run/bridge --config /etc/socketd/socketd.toml";
 const LOOPBACK: &str = "socketd serve --bridge-dir /var/lib/socketd/run/bridge --listen unix:///run/socketd/docker.sock \
     --listen tcp://127.0.0.1:2375?access=read";
 const CERTIFICATES: &str = "socketd certs init /etc/socketd/certs --host phone.lan";
@@ -131,7 +136,11 @@ pub(crate) const FOLLOWING: &[(&str, &str, &[i32])] = &[
     ("docker logs -f", "timeout 1 {}", &[0, 124]),
     ("curl -sN", "timeout 1 {}", &[124]),
     ("journal show --follow", "timeout 1 {}", &[124]),
-    (" -it ", "script -qec '{}' /dev/null", &[0]),
+    (
+        " -it ",
+        "while echo exit; do sleep 0.1; done | script -qec '{}' /dev/null",
+        &[0],
+    ),
 ];
 
 /// Blocks that are only shown, and why.
