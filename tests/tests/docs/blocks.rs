@@ -9,6 +9,8 @@ pub(crate) struct Block {
     pub(crate) language: String,
     /// What stands between them.
     pub(crate) text: String,
+    /// What is said of where it belongs: the line before the first fence that is not empty, and its own first line.
+    pub(crate) said: String,
 }
 
 /// A command of a transcript, and the first line that is shown of what it prints.
@@ -22,6 +24,7 @@ pub(crate) struct Exchange {
 pub(crate) fn blocks(document: &str, text: &str) -> Vec<Block> {
     let mut blocks = Vec::new();
     let mut open: Option<Block> = None;
+    let mut before = "";
     for (number, line) in text.lines().enumerate() {
         match (line.strip_prefix("```"), &mut open) {
             (Some(language), None) => {
@@ -29,14 +32,19 @@ pub(crate) fn blocks(document: &str, text: &str) -> Vec<Block> {
                     place: format!("{document}:{}", number + 1),
                     language: language.to_owned(),
                     text: String::new(),
+                    said: before.to_owned(),
                 });
             }
             (Some(_), Some(_)) => blocks.extend(open.take()),
             (None, Some(block)) => {
+                if block.text.is_empty() {
+                    block.said.push_str(line);
+                }
                 block.text.push_str(line);
                 block.text.push('\n');
             }
-            (None, None) => {}
+            (None, None) if line.trim().is_empty() => {}
+            (None, None) => before = line,
         }
     }
     assert_eq!(open, None, "{document}: a fence is left open");
@@ -86,10 +94,11 @@ fn lines(text: &str) -> Vec<String> {
 
 #[test]
 fn documents_are_taken_apart() {
-    let text = "a\n```sh\nb \\\n  c # d\n\n# e\nf\n```\n```console\n$ g\nh\ni\n$ j\n```\n";
+    let text = "a\n\n```sh\nb \\\n  c # d\n\n# e\nf\n```\n```console\n$ g\nh\ni\n$ j\n```\n";
     let found = blocks("x.md", text);
     let places: Vec<_> = found.iter().map(|block| block.place.as_str()).collect();
-    assert_eq!(places, ["x.md:2", "x.md:9"]);
+    assert_eq!(places, ["x.md:3", "x.md:10"]);
+    assert_eq!(found[0].said, "ab \\");
     assert_eq!(found[0].commands(), ["b   c # d", "f"]);
     assert_eq!(found[1].commands(), ["g", "j"]);
     assert_eq!(found[1].exchanges()[0].shown.as_deref(), Some("h"));

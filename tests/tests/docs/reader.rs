@@ -112,7 +112,7 @@ impl Reader {
             &mut self.front
         };
         if let Some(former) = former.take() {
-            former.end();
+            self.session.end(former);
         }
         let served = self.session.serve(line, ready);
         if is_bridge {
@@ -122,26 +122,31 @@ impl Reader {
         }
     }
 
-    /// Puts a configuration file in its place, and has the program whose it is read it.
+    /// Has a configuration file read by the program whose it is; in its place, where the text says that it lies there.
     fn configure(&mut self, block: &Block) {
         let text = otherwise(&block.text);
-        if text.contains("[[listener]]") {
-            fs::write(CONFIG, &text).unwrap();
-            let (_, said) = self.session.run(&format!("socketd doctor --config {CONFIG}"));
-            let row = said.lines().find(|line| line.contains(" configuration "));
-            assert!(
-                row.is_some_and(|row| row.starts_with("ok ")),
-                "{}: {row:?}",
-                block.place
-            );
-        } else {
+        if block.said.contains(CEILING) {
             assert!(!Path::new(CEILING).exists(), "{}: a second ceiling", block.place);
             fs::write(CEILING, &text).unwrap();
             let line = self.bridge.as_ref().map(|bridge| bridge.line.clone());
             let line = line.unwrap_or_else(|| panic!("{}: no bridge runs", block.place));
             let (_, is_bridge, ready) = SERVING.iter().find(|(part, _, _)| line.contains(part)).unwrap();
             self.serve(&line, *is_bridge, ready);
+            return;
         }
+        let path = if block.said.contains(CONFIG) {
+            CONFIG
+        } else {
+            "/etc/socketd/only-read.toml"
+        };
+        fs::write(path, &text).unwrap();
+        let (_, said) = self.session.run(&format!("socketd doctor --config {path}"));
+        let row = said.lines().find(|line| line.contains(" configuration "));
+        assert!(
+            row.is_some_and(|row| row.starts_with("ok ")),
+            "{}: {row:?}",
+            block.place
+        );
     }
 
     fn logs(&self) -> String {
@@ -151,23 +156,24 @@ impl Reader {
             .collect()
     }
 
-    /// Stops containers and daemons; nothing is left.
+    /// Stops daemons and containers; nothing is left.
     pub(crate) fn leave(mut self) {
+        for served in [self.front.take(), self.bridge.take()].into_iter().flatten() {
+            self.session.end(served);
+        }
+        // Without a bridge, for the last one need not have known of all containers.
         let (status, text) = self.session.run("socketd-bridge down");
         assert_eq!(status, 0, "{text}");
-        for served in [self.front.take(), self.bridge.take()].into_iter().flatten() {
-            served.end();
-        }
     }
 }
 
 impl Drop for Reader {
     /// After a failure, which is told already.
     fn drop(&mut self) {
-        let _ = Command::new(&binaries().bridge).arg("down").output();
         for served in [&self.front, &self.bridge].into_iter().flatten() {
             served.kill();
         }
+        let _ = Command::new(&binaries().bridge).arg("down").output();
     }
 }
 

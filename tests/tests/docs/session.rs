@@ -128,6 +128,15 @@ impl Session {
         });
         served
     }
+
+    /// Ends what was started, and waits until all of it is gone.
+    pub(crate) fn end(&mut self, served: Served) {
+        let _ = killpg(served.group, Signal::SIGTERM);
+        self.run(&format!("wait {}", served.group));
+        pace::until("the end of what was started", LIMIT, || {
+            served.states().is_empty().then_some(())
+        });
+    }
 }
 
 impl Served {
@@ -136,31 +145,26 @@ impl Served {
         fs::read_to_string(&self.log).unwrap_or_default()
     }
 
-    /// Whether anything of it runs. What has ended and was not asked for yet by the shell does not.
-    fn is_there(&self) -> bool {
+    /// The states of its processes, as the kernel writes them; `Z` of one that has ended, and that nobody has
+    /// asked for yet: its threads may still hold what it held.
+    fn states(&self) -> Vec<String> {
         let processes = fs::read_dir("/proc").unwrap().flatten();
         let stats = processes.filter_map(|entry| fs::read_to_string(entry.path().join("stat")).ok());
         let own = self.group.to_string();
-        stats.into_iter().any(|stat| {
-            let pid = stat.split(' ').next() == Some(&own);
+        let state = |stat: String| {
+            // A program that was just started is not in its group yet.
+            let is_first = stat.split(' ').next() == Some(&own);
             // Behind the name: state, parent, group.
-            let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ');
-            let runs = fields.next() != Some("Z");
-            runs && (pid || fields.nth(1) == Some(&own))
-        })
+            let mut fields = stat.rsplit(") ").next()?.split(' ');
+            let state = fields.next()?.to_owned();
+            (is_first || fields.nth(1) == Some(&own)).then_some(state)
+        };
+        stats.filter_map(state).collect()
     }
 
     /// Ends it at once.
     pub(crate) fn kill(&self) {
         let _ = killpg(self.group, Signal::SIGKILL);
-    }
-
-    /// Ends it, and waits until all of it is gone.
-    pub(crate) fn end(self) {
-        let _ = killpg(self.group, Signal::SIGTERM);
-        pace::until("the end of what was started", LIMIT, || {
-            (!self.is_there()).then_some(())
-        });
     }
 }
 
