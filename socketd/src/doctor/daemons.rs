@@ -209,10 +209,10 @@ mod tests {
     fn scene() -> Scene {
         use clap::Parser;
         let cli = Cli::try_parse_from(["socketd", "doctor", "--bridge-dir", "/nonexistent/run/bridge"]);
-        match cli.unwrap().command {
-            Command::Doctor(look) => Scene::new(&look),
-            other => panic!("{other:?}"),
-        }
+        let Command::Doctor(look) = cli.unwrap().command else {
+            unreachable!("it was asked for")
+        };
+        Scene::new(&look)
     }
 
     fn asked(info: Info) -> Asked {
@@ -234,7 +234,8 @@ mod tests {
 
     #[track_caller]
     fn check(findings: &[Finding], verdict: Verdict, part: &str) {
-        let [found] = findings else { panic!("{findings:?}") };
+        assert_eq!(findings.len(), 1, "{findings:?}");
+        let found = &findings[0];
         assert_eq!(found.verdict, verdict, "{found:?}");
         assert!(found.says.contains(part), "{found:?}");
     }

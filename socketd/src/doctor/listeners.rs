@@ -30,13 +30,19 @@ pub(super) fn all(scene: &Scene) -> Vec<Finding> {
 /// The socket is made by whom socketd has become, in a folder that must let it.
 fn unix(path: &Path, user: Identity) -> Finding {
     let place = format!("unix://{}", path.display());
-    if let Ok(found) = fs::symlink_metadata(path)
-        && !found.file_type().is_socket()
-    {
-        return Finding::wrong(
-            format!("{place}: a file that is no socket is in the way"),
-            format!("remove {}", path.display()),
-        );
+    match fs::symlink_metadata(path) {
+        // Whoever listens there now, or did: socketd itself, or systemd for it.
+        Ok(found) if found.file_type().is_socket() => {
+            let (owner, group, mode) = (found.uid(), found.gid(), found.mode() & 0o7777);
+            return Finding::ok(format!("{place}: owner {owner}, group {group}, mode {mode:04o}"));
+        }
+        Ok(_) => {
+            return Finding::wrong(
+                format!("{place}: a file that is no socket is in the way"),
+                format!("remove {}", path.display()),
+            );
+        }
+        Err(_) => {}
     }
     let folder = path.parent().unwrap_or(path);
     match fs::metadata(folder) {

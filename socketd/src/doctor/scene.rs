@@ -15,6 +15,8 @@ pub(crate) struct Scene {
     pub(crate) serve: Serve,
     /// What it would do.
     pub(crate) setup: Result<Setup, SetupError>,
+    /// The usual socket, where the configuration names none but those that only whoever serves is started with.
+    usual: Option<Place>,
     /// Whether this process may look at everything.
     pub(crate) is_root: bool,
 }
@@ -24,9 +26,12 @@ impl Scene {
     pub(crate) fn new(look: &Look) -> Self {
         let home = Home::of_this_machine();
         let serve = look.serve(home);
+        let setup = Setup::read(&serve);
+        let is_silent = setup.as_ref().is_ok_and(|setup| setup.places().next().is_none());
         Self {
             home,
-            setup: Setup::read(&serve),
+            usual: is_silent.then(|| Place::Unix(home.socket.into())),
+            setup,
             serve,
             is_root: geteuid().is_root(),
         }
@@ -34,7 +39,7 @@ impl Scene {
 
     /// Where it would listen; nowhere where what it is given cannot be read.
     pub(crate) fn places(&self) -> impl Iterator<Item = &Place> {
-        self.setup.iter().flat_map(Setup::places)
+        self.setup.iter().flat_map(Setup::places).chain(&self.usual)
     }
 
     /// The bridge's state directory, by where its sockets are; none where those lie elsewhere.

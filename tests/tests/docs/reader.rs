@@ -64,7 +64,7 @@ impl Reader {
 
     /// Does what one line says; it must succeed.
     pub(crate) fn obey(&mut self, place: &str, line: &str) {
-        if ELSEWHERE.iter().any(|(elsewhere, _)| *elsewhere == line) {
+        if ELSEWHERE.iter().any(|(elsewhere, _)| line.starts_with(elsewhere)) {
             return;
         }
         let asked = otherwise(line);

@@ -46,38 +46,59 @@ pub(crate) const STAND_INS: &[(&str, &str, &str)] = &[
     ),
 ];
 
-/// Commands that are not run here, each with where it is run.
+/// Commands that are not run here, by how they begin, each with where it is run.
 pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     (
-        "sudo apt-get install -y busybox-static docker.io curl chromium",
-        ".ci/run installs what a machine lacks",
+        "sudo apt-get install",
+        ".ci/run installs what a machine lacks; tests/services installs the package",
     ),
-    ("sudo -E env \"PATH=$PATH\" cargo test", "this is run by it"),
+    ("sudo mkdir -p /var/cache/socketd-tests", ".ci/run does it"),
     (
-        "sudo apt-get install ./socketd_0.1.0_amd64.deb",
-        "the package's own tests install it",
+        "sudo -E env \"PATH=$PATH\" ",
+        ".ci/run runs it: the tests, of which this is one, and what builds packages",
     ),
+    ("packaging/debian/pack.sh ", "tests/services packs and installs"),
     (
-        "systemctl status socketd-bridge socketd",
-        "as above: it needs systemd",
-    ),
-    (
-        "journalctl -u socketd -u socketd-bridge -n 50",
-        "as above: it needs systemd",
-    ),
-    ("sudo systemctl reload socketd", "as above: it needs systemd"),
-    (
-        "adb push socketd-0.1.0.zip /data/local/tmp/",
-        "tests/phone unpacks the zip in an emulated phone",
+        "sudo dpkg ",
+        "tests/services installs, upgrades, removes and purges",
     ),
     (
-        "adb shell su -c 'magisk --install-module /data/local/tmp/socketd-0.1.0.zip'",
-        "tests/phone runs the zip's installer",
+        "sudo systemctl enable",
+        "tests/services starts the units under systemd",
     ),
-    ("adb reboot", "tests/phone runs the scripts of a boot"),
     (
-        "adb forward tcp:2375 tcp:2375",
-        "no phone hangs here; the port is the same",
+        "sudo systemctl reload",
+        "tests/services starts the units under systemd",
+    ),
+    (
+        "sudo systemctl restart socketd-bridge",
+        "tests/services starts the units under systemd",
+    ),
+    (
+        "systemctl status",
+        "tests/services starts the units under systemd",
+    ),
+    (
+        "journalctl ",
+        "it shows what systemd has; tests/services reads it there",
+    ),
+    (
+        "sudo cp packaging/openrc",
+        "tests/services runs the scripts under OpenRC",
+    ),
+    ("sudo rc-", "tests/services runs the scripts under OpenRC"),
+    (
+        "sudo cp -r packaging/runit",
+        "tests/services runs the scripts under runit",
+    ),
+    (
+        "sudo ln -s /etc/sv/",
+        "tests/services runs the scripts under runit",
+    ),
+    ("sudo sv ", "tests/services runs the scripts under runit"),
+    (
+        "adb ",
+        "no phone hangs here: tests/phone runs the zip's installer and its scripts in an emulated one",
     ),
 ];
 
