@@ -83,7 +83,7 @@ mod tests {
         }
         check("root:x:0:0:root:/root:/bin/sh\n", Verdict::Ok);
         check("socketd:x:60750:60750::/:/usr/sbin/nologin\n", Verdict::Ok);
-        check("eve:x:60750:100::/home/eve:/bin/sh\n", Verdict::Wrong);
+        check("eve:x:60750:100::/srv/eve:/bin/sh\n", Verdict::Wrong);
         check("broken\n\n:::\n", Verdict::Ok);
     }
 }
