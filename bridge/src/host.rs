@@ -127,11 +127,12 @@ fn filesystem(path: &Path) -> String {
     let Ok(stat) = statfs::statfs(path) else {
         return String::new();
     };
-    // Not every libc has a name for f2fs, which most phones use.
+    // Not every libc has a name for f2fs, which most phones use, nor for xfs.
     const F2FS: FsType = FsType(0xF2F5_2010);
+    const XFS: FsType = FsType(0x5846_5342);
     let name = match stat.filesystem_type() {
         statfs::EXT4_SUPER_MAGIC => "extfs",
-        statfs::XFS_SUPER_MAGIC => "xfs",
+        XFS => "xfs",
         statfs::BTRFS_SUPER_MAGIC => "btrfs",
         statfs::TMPFS_MAGIC => "tmpfs",
         statfs::OVERLAYFS_SUPER_MAGIC => "overlayfs",

@@ -6,6 +6,9 @@ use std::os::fd::AsRawFd;
 use nix::libc;
 use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
 
+/// Sets an interface's flags. C libraries differ in how wide the number of a request is; this fits all.
+const SIOCSIFFLAGS: u16 = 0x8914;
+
 /// Brings up the loopback interface of this process's network namespace.
 ///
 /// # Errors
@@ -29,7 +32,7 @@ pub fn loopback_up() -> io::Result<()> {
     let result = unsafe {
         libc::ioctl(
             socket.as_raw_fd(),
-            libc::SIOCSIFFLAGS,
+            SIOCSIFFLAGS.into(),
             std::ptr::from_ref(&request),
         )
     };

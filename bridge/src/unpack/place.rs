@@ -15,7 +15,6 @@ use std::os::unix::fs::FileExt;
 
 use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, openat};
-use nix::libc::time_t;
 use nix::sys::stat::{
     FileStat, Mode, SFlag, UtimensatFlags, fchmod, fstatat, futimens, makedev, mkdirat, mknodat, utimensat,
 };
@@ -368,7 +367,7 @@ fn mode_of(member: &Member) -> Mode {
     reason = "seconds and nanoseconds are 32 bits wide on 32-bit machines"
 )]
 fn time_spec((seconds, nanoseconds): (i64, u32)) -> TimeSpec {
-    match time_t::try_from(seconds) {
+    match seconds.try_into() {
         Ok(seconds) => TimeSpec::new(seconds, nanoseconds.try_into().unwrap_or(0)),
         Err(_) => TimeSpec::new(0, 0),
     }
