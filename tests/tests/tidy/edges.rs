@@ -90,6 +90,12 @@ const TABLE: &[Allowed] = &[
         ],
         for_tests: &["proptest"],
     },
+    // Looks at the command lines of both programs, and at nothing else of theirs.
+    Allowed {
+        folder: "packaging/pages",
+        dependencies: &["bridge", "socketd", "clap", "clap_complete", "clap_mangen"],
+        for_tests: &[],
+    },
     // Knows everybody; nobody knows it.
     Allowed {
         folder: "tests",

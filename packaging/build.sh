@@ -1,0 +1,179 @@
+#!/usr/bin/env bash
+# Everything that is installed, from a bare Debian machine to target/dist/: static programs for each architecture, manual
+# pages, completions, the zip for phones, the Debian packages. Run as root; run again, it makes what has changed.
+#
+# Programs are built for Rust's musl targets where rustup has them or gets them, and elsewhere with Debian's rustc-web
+# against glibc, linked statically as well. SOCKETD_TOOLCHAIN=rustup or =debian takes the choice away.
+#
+# No armv7: of what confines the daemons, seccompiler knows no processor of 32 bits.
+set -euo pipefail
+cd "$(dirname "$(readlink -f "$0")")/.."
+exec </dev/null
+
+architectures=(x86_64 aarch64)
+programs=(socketd socketd-bridge)
+dist=$PWD/target/dist
+version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
+
+# What a phone has room for, in bytes.
+declare -A program_bytes_max=([socketd]=$((6 << 20)) [socketd-bridge]=$((2 << 20)))
+zip_bytes_max=$((5 << 20))
+# Seconds that rustup may try to reach its server.
+rustup_seconds_max=60
+
+step() { printf '\n== %s (after %s s)\n' "$*" "$SECONDS"; }
+fail() {
+    echo "packaging/build.sh: $*" >&2
+    exit 1
+}
+
+# The name Debian has for an architecture.
+debian_name() {
+    case $1 in
+    x86_64) echo amd64 ;;
+    aarch64) echo arm64 ;;
+    *) fail "no architecture $1" ;;
+    esac
+}
+
+# What a program for an architecture is compiled for.
+triple() {
+    case $toolchain in
+    rustup) echo "$1-unknown-linux-musl" ;;
+    debian) echo "$1-unknown-linux-gnu" ;;
+    esac
+}
+
+# The C compiler for an architecture: ring has some C in it, and rustc links with it.
+compiler() {
+    [ "$1" = "$(uname -m)" ] && echo cc || echo "$1-linux-gnu-gcc"
+}
+
+# Installs those of the packages that are not there.
+need() {
+    local package lacking=()
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}\n' "$package" 2>/dev/null | grep -q '^install ok installed' || lacking+=("$package")
+    done
+    [ ${#lacking[@]} -eq 0 ] && return
+    echo "installing ${lacking[*]}"
+    apt-get -q update
+    DEBIAN_FRONTEND=noninteractive apt-get -qy install --no-install-recommends "${lacking[@]}"
+}
+
+# Whether rustup has, or gets, the target of every architecture.
+rustup_has_targets() {
+    local architecture target
+    command -v rustup >/dev/null || return 1
+    for architecture in "${architectures[@]}"; do
+        target=$architecture-unknown-linux-musl
+        rustup target list --installed | grep -qx "$target" && continue
+        timeout "$rustup_seconds_max" rustup target add "$target" || return 1
+    done
+}
+
+choose_toolchain() {
+    toolchain=${SOCKETD_TOOLCHAIN:-}
+    case $toolchain in
+    rustup) rustup_has_targets || fail "rustup does not get the musl targets" ;;
+    debian) ;;
+    "") if rustup_has_targets; then toolchain=rustup; else toolchain=debian; fi ;;
+    *) fail "SOCKETD_TOOLCHAIN is rustup or debian, not $toolchain" ;;
+    esac
+    echo "$toolchain"
+}
+
+install_compilers() {
+    local architecture name
+    need ca-certificates gcc libc6-dev zip
+    command -v cargo >/dev/null || need cargo-web rustc-web
+    for architecture in "${architectures[@]}"; do
+        name=$(debian_name "$architecture")
+        [ "$architecture" = "$(uname -m)" ] && continue
+        need "gcc-${architecture//_/-}-linux-gnu" "libc6-dev-$name-cross"
+        [ "$toolchain" = debian ] || continue
+        dpkg --print-foreign-architectures | grep -qx "$name" || dpkg --add-architecture "$name"
+        need "libstd-rust-web-dev:$name"
+    done
+    [ "$toolchain" = rustup ] || need rustc-web
+}
+
+# Both programs for every architecture, in one go, so that links of one run beside the compilation of another.
+compile() (
+    local architecture target arguments=() variable
+    export CARGO_TARGET_DIR=$PWD/target/dist-$toolchain CARGO_INCREMENTAL=0
+    [ "$toolchain" = rustup ] || export RUSTC=/usr/bin/rustc
+    # Nothing unwinds where a panic ends the process, and whoever built it is of no concern to a user.
+    export RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no
+        --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates --remap-path-prefix=$PWD=socketd"
+    for architecture in "${architectures[@]}"; do
+        target=$(triple "$architecture")
+        variable=${target//-/_}
+        arguments+=(--target "$target")
+        export "CC_$variable=$(compiler "$architecture")"
+        export "CARGO_TARGET_${variable^^}_LINKER=$(compiler "$architecture")"
+    done
+    cargo build --locked --profile dist "${arguments[@]}" -p socketd -p socketd-bridge --bins
+    for architecture in "${architectures[@]}"; do
+        lay "$architecture" "$CARGO_TARGET_DIR/$(triple "$architecture")/dist"
+    done
+)
+
+# Puts the programs of an architecture in their place, those that are new.
+lay() {
+    local program
+    mkdir -p "$dist/$1"
+    for program in "${programs[@]}"; do
+        cmp -s "$2/$program" "$dist/$1/$program" || install -m 0755 "$2/$program" "$dist/$1/$program"
+    done
+}
+
+# They run where there is no other file: no interpreter, no name service's modules.
+check_programs() {
+    local architecture program file bytes
+    for architecture in "${architectures[@]}"; do
+        for program in "${programs[@]}"; do
+            file=$dist/$architecture/$program
+            readelf -lW "$file" | grep -q INTERP && fail "$file asks for an interpreter"
+            grep -q nsswitch.conf "$file" && fail "$file looks up names as glibc does, by modules it does not have"
+            bytes=$(stat -c %s "$file")
+            [ "$bytes" -le "${program_bytes_max[$program]}" ] ||
+                fail "$file has $bytes bytes, and may have ${program_bytes_max[$program]}"
+        done
+    done
+}
+
+write_pages() {
+    rm -rf "$dist/share"
+    cargo run --locked --quiet -p socketd-pages -- "$dist/share"
+}
+
+pack() {
+    local architecture name zip=$dist/socketd-$version.zip
+    rm -f "$dist"/socketd-*.zip "$dist"/socketd_*.deb
+    packaging/magisk/pack.sh "$dist" "$zip"
+    [ "$(stat -c %s "$zip")" -le "$zip_bytes_max" ] || fail "$zip has more than $zip_bytes_max bytes"
+    for architecture in "${architectures[@]}"; do
+        name=$(debian_name "$architecture")
+        packaging/debian/pack.sh "$dist" "$name" "$dist/socketd_${version}_$name.deb"
+    done
+}
+
+report() {
+    step "$dist, in bytes"
+    (cd "$dist" && stat -c '%9s %n' */socketd* socketd[-_]*)
+}
+
+[ "$(id -u)" = 0 ] || fail "run it as root, for it installs what this machine lacks"
+step "toolchain"
+choose_toolchain
+step "compilers"
+install_compilers
+step "programs"
+compile
+check_programs
+step "manual pages and completions"
+write_pages
+step "packages"
+pack
+report
