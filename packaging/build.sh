@@ -2,8 +2,9 @@
 # Everything that is installed, from a bare Debian machine to target/dist/: static programs for each architecture, manual
 # pages, completions, the zip for phones, the Debian packages. Run as root; run again, it makes what has changed.
 #
-# Programs are built for Rust's musl targets where rustup has them or gets them, and elsewhere with Debian's rustc-web
-# against glibc, linked statically as well. SOCKETD_TOOLCHAIN=rustup or =debian takes the choice away.
+# Programs are built for Rust's musl targets, as rustup has them or gets them. Where it does not, by Debian's rustc-web, with
+# Rust's library made of Debian's rust-web-src and the C library of Debian's musl-dev. (Debian has Rust's library for glibc
+# alone, half a megabyte of which would be in every program.) SOCKETD_TOOLCHAIN=rustup or =debian takes the choice away.
 #
 # No armv7: of what confines the daemons, seccompiler knows no processor of 32 bits.
 set -euo pipefail
@@ -33,14 +34,6 @@ debian_name() {
     x86_64) echo amd64 ;;
     aarch64) echo arm64 ;;
     *) fail "no architecture $1" ;;
-    esac
-}
-
-# What a program for an architecture is compiled for.
-triple() {
-    case $toolchain in
-    rustup) echo "$1-unknown-linux-musl" ;;
-    debian) echo "$1-unknown-linux-gnu" ;;
     esac
 }
 
@@ -85,37 +78,63 @@ choose_toolchain() {
 
 install_compilers() {
     local architecture name
-    need ca-certificates gcc libc6-dev zip
+    need ca-certificates gcc libc6-dev binutils zip
     command -v cargo >/dev/null || need cargo-web rustc-web
+    [ "$toolchain" = rustup ] || need rustc-web rust-web-src
     for architecture in "${architectures[@]}"; do
         name=$(debian_name "$architecture")
-        [ "$architecture" = "$(uname -m)" ] && continue
-        need "gcc-${architecture//_/-}-linux-gnu" "libc6-dev-$name-cross"
+        [ "$architecture" = "$(uname -m)" ] || need "gcc-${architecture//_/-}-linux-gnu" "libc6-dev-$name-cross"
         [ "$toolchain" = debian ] || continue
-        dpkg --print-foreign-architectures | grep -qx "$name" || dpkg --add-architecture "$name"
-        need "libstd-rust-web-dev:$name"
+        [ "$name" = "$(dpkg --print-architecture)" ] || dpkg --add-architecture "$name"
+        need "musl-dev:$name"
     done
-    [ "$toolchain" = rustup ] || need rustc-web
+}
+
+# Makes what stands in for the library that unwinds, and prints where it lies.
+unwinder() {
+    local folder=$PWD/target/dist-$toolchain/native/$1
+    mkdir -p "$folder"
+    "$(compiler "$1")" -Os -fPIC -c packaging/no_unwinding.c -o "$folder/no_unwinding.o"
+    ar crD "$folder/libunwind.a" "$folder/no_unwinding.o"
+    echo "$folder"
+}
+
+# Arguments of rustc for an architecture.
+rust_flags() {
+    local option options link=() crt=(crt1.o crtbegin.o crtend.o) musl=/usr/lib/$1-linux-musl
+    # Whoever built it, and where, is of no concern to a user.
+    options="--remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates --remap-path-prefix=$PWD=socketd"
+    options+=" -L native=$(unwinder "$1")"
+    link=("-Wl,-T$PWD/packaging/no_unwinding.ld" "-Wl,--no-eh-frame-hdr")
+    if [ "$toolchain" = debian ]; then
+        # Rust makes programs for x86_64 that may lie anywhere in memory.
+        [ "$1" = x86_64 ] && crt=(rcrt1.o crtbeginS.o crtendS.o)
+        options+=" -C link-self-contained=no -L native=$musl"
+        link+=(-nostartfiles "$musl/${crt[0]}" "$musl/crti.o" "$("$(compiler "$1")" -print-file-name="${crt[1]}")"
+            -l:libc.a "$("$(compiler "$1")" -print-file-name="${crt[2]}")" "$musl/crtn.o")
+    fi
+    for option in "${link[@]}"; do options+=" -C link-arg=$option"; done
+    echo "$options"
 }
 
 # Both programs for every architecture, in one go, so that links of one run beside the compilation of another.
 compile() (
-    local architecture target arguments=() variable
+    local architecture variable arguments=()
     export CARGO_TARGET_DIR=$PWD/target/dist-$toolchain CARGO_INCREMENTAL=0
-    [ "$toolchain" = rustup ] || export RUSTC=/usr/bin/rustc
-    # Nothing unwinds where a panic ends the process, and whoever built it is of no concern to a user.
-    export RUSTFLAGS="-C target-feature=+crt-static -C force-unwind-tables=no
-        --remap-path-prefix=${CARGO_HOME:-$HOME/.cargo}/registry/src=crates --remap-path-prefix=$PWD=socketd"
+    if [ "$toolchain" = debian ]; then
+        export RUSTC=/usr/bin/rustc RUSTC_BOOTSTRAP=1
+        arguments+=("-Z" "build-std=std,panic_abort" "-Z" "build-std-features=optimize_for_size")
+    fi
     for architecture in "${architectures[@]}"; do
-        target=$(triple "$architecture")
-        variable=${target//-/_}
-        arguments+=(--target "$target")
+        variable=${architecture}_unknown_linux_musl
+        arguments+=(--target "$architecture-unknown-linux-musl")
         export "CC_$variable=$(compiler "$architecture")"
-        export "CARGO_TARGET_${variable^^}_LINKER=$(compiler "$architecture")"
+        variable=CARGO_TARGET_${variable^^}
+        export "${variable}_LINKER=$(compiler "$architecture")" "${variable}_RUSTFLAGS=$(rust_flags "$architecture")"
     done
     cargo build --locked --profile dist "${arguments[@]}" -p socketd -p socketd-bridge --bins
     for architecture in "${architectures[@]}"; do
-        lay "$architecture" "$CARGO_TARGET_DIR/$(triple "$architecture")/dist"
+        lay "$architecture" "$CARGO_TARGET_DIR/$architecture-unknown-linux-musl/dist"
     done
 )
 
@@ -145,12 +164,15 @@ check_programs() {
 
 write_pages() {
     rm -rf "$dist/share"
-    cargo run --locked --quiet -p socketd-pages -- "$dist/share"
+    # Of the whole workspace, for then cargo makes nothing again that a build of it has made.
+    cargo build --locked --workspace --bin pages --target-dir target
+    target/debug/pages "$dist/share"
 }
 
 pack() {
     local architecture name zip=$dist/socketd-$version.zip
     rm -f "$dist"/socketd-*.zip "$dist"/socketd_*.deb
+    [ -x packaging/magisk/pack.sh ] || { echo "no packages yet"; return; }
     packaging/magisk/pack.sh "$dist" "$zip"
     [ "$(stat -c %s "$zip")" -le "$zip_bytes_max" ] || fail "$zip has more than $zip_bytes_max bytes"
     for architecture in "${architectures[@]}"; do
@@ -161,7 +183,7 @@ pack() {
 
 report() {
     step "$dist, in bytes"
-    (cd "$dist" && stat -c '%9s %n' */socketd* socketd[-_]*)
+    (cd "$dist" && stat -c '%9s %n' ./*/socketd* ./socketd[-_]*)
 }
 
 [ "$(id -u)" = 0 ] || fail "run it as root, for it installs what this machine lacks"
