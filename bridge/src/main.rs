@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use bridge::chronicle::{self, Verdict};
-use bridge::config::{Cli, Command, Journal};
+use bridge::config::{Cli, Command, Journal, LogFormat};
 use bridge::down;
 use bridge::fence::start;
 use bridge::serve::{self, StartError};
@@ -30,17 +30,15 @@ fn main() -> ExitCode {
     }
     let outcome = match Cli::parse().command {
         Command::Up(arguments) => {
-            if let Err(error) = start::irrevocably_begin_afresh() {
+            if let Err(error) = begin(arguments.common.log_format) {
                 return refuse(&error);
             }
-            serve::begin_log(arguments.common.log_format);
             up::run(&arguments)
         }
         Command::Serve(arguments) => {
-            if let Err(error) = start::irrevocably_begin_afresh() {
+            if let Err(error) = begin(arguments.common.log_format) {
                 return refuse(&error);
             }
-            serve::begin_log(arguments.common.log_format);
             serve::run(&arguments).map_err(UpError::Start)
         }
         Command::Down(arguments) => {
@@ -59,6 +57,16 @@ fn main() -> ExitCode {
             }
         }
     }
+}
+
+/// Gives up what it was started with, then begins the log.
+fn begin(format: LogFormat) -> io::Result<()> {
+    let forgotten = start::irrevocably_begin_afresh()?;
+    serve::begin_log(format);
+    if !forgotten {
+        tracing::warn!("another thread is in this process from the start: the environment stays as it came");
+    }
+    Ok(())
 }
 
 /// What it was started with cannot be given up.

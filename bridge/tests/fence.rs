@@ -24,7 +24,6 @@ use std::process::{Command, ExitCode, ExitStatus};
 
 use bridge::fence::{calls, powers, start};
 use caps::{CapSet, Capability, CapsHashSet};
-use nix::errno::Errno;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 use nix::mount::{MsFlags, mount};
 use nix::sched::{CloneFlags, setns, unshare};
@@ -185,7 +184,7 @@ fn begin_afresh(room: &Path) -> io::Result<()> {
     fcntl(&secret, FcntlArg::F_SETFD(FdFlag::empty()))?;
     let place = format!("/proc/self/fd/{}", secret.as_raw_fd());
     std::mem::forget(secret);
-    start::irrevocably_begin_afresh()?;
+    holds("the environment is forgotten", start::irrevocably_begin_afresh()?)?;
     holds("nothing is inherited", fs::read_link(place).is_err())?;
     let input = fs::read_link("/proc/self/fd/0")?;
     holds("standard input is empty", input == Path::new("/dev/null"))?;
@@ -197,11 +196,13 @@ fn begin_afresh(room: &Path) -> io::Result<()> {
 fn begin_afresh_too_late(_: &Path) -> io::Result<()> {
     let (end, waiting) = std::sync::mpsc::channel::<()>();
     let other = std::thread::spawn(move || waiting.recv().is_err());
-    let refused = start::irrevocably_begin_afresh();
+    let forgotten = start::irrevocably_begin_afresh();
     drop(end);
     other.join().unwrap();
-    let busy = refused.is_err_and(|error| error.raw_os_error() == Some(Errno::EBUSY as i32));
-    holds("another thread may read the environment", busy)
+    holds(
+        "another thread may read the environment",
+        matches!(forgotten, Ok(false)),
+    )
 }
 
 /// A set of the process that this one starts next.

@@ -24,14 +24,19 @@ const VARIABLES: &[&str] = &[
 /// (Nothing is lowered for that, so the limits of containers are those that the bridge was started with.
 /// Ctrl-C comes as a signal, whatever standard input is.)
 ///
-/// To be called first thing in `main`, before anything is opened and before the first thread.
+/// To be called first thing in `main`, before anything is opened and before the first thread. Answers whether
+/// the environment is forgotten: it stays where a thread of somebody else's could be reading it, as an emulator
+/// of programs has one.
 ///
 /// # Errors
 /// What the system said.
-pub fn irrevocably_begin_afresh() -> io::Result<()> {
+pub fn irrevocably_begin_afresh() -> io::Result<bool> {
     descriptors::irrevocably_close_inherited();
-    environment::irrevocably_forget_but(VARIABLES)?;
+    let forgotten = match environment::irrevocably_forget_but(VARIABLES) {
+        Err(error) if error.kind() == io::ErrorKind::ResourceBusy => false,
+        outcome => outcome.map(|()| true)?,
+    };
     dup2_stdin(File::open("/dev/null")?)?;
     prctl::set_dumpable(false)?;
-    Ok(())
+    Ok(forgotten)
 }

@@ -364,6 +364,7 @@ fn mode_of(member: &Member) -> Mode {
 
 #[allow(
     clippy::unnecessary_fallible_conversions,
+    clippy::useless_conversion,
     reason = "seconds and nanoseconds are 32 bits wide on 32-bit machines"
 )]
 fn time_spec((seconds, nanoseconds): (i64, u32)) -> TimeSpec {
