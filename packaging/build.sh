@@ -173,9 +173,9 @@ write_pages() {
 pack() {
     local architecture name zip=$dist/socketd-$version.zip
     rm -f "$dist"/socketd-*.zip "$dist"/socketd_*.deb
-    [ -x packaging/magisk/pack.sh ] || { echo "no packages yet"; return; }
     packaging/magisk/pack.sh "$dist" "$zip"
     [ "$(stat -c %s "$zip")" -le "$zip_bytes_max" ] || fail "$zip has more than $zip_bytes_max bytes"
+    [ -x packaging/debian/pack.sh ] || { echo "no Debian packages yet"; return; }
     for architecture in "${architectures[@]}"; do
         name=$(debian_name "$architecture")
         packaging/debian/pack.sh "$dist" "$name" "$dist/socketd_${version}_$name.deb"
