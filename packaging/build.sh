@@ -81,7 +81,7 @@ choose_toolchain() {
 
 install_compilers() {
     local architecture name
-    need ca-certificates gcc libc6-dev binutils zip
+    need ca-certificates gcc libc6-dev binutils zip xz-utils
     command -v cargo >/dev/null || need cargo-web rustc-web
     [ "$toolchain" = rustup ] || need rustc-web rust-web-src
     for architecture in "${architectures[@]}"; do
