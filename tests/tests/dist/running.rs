@@ -5,6 +5,7 @@
 //! daemons is missing and said to be, as on a kernel without it, and containers are started from outside.
 
 use std::fs;
+use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -193,7 +194,10 @@ fn the_pair_of_this_processor_keeps_little_in_memory() {
     let mut packaged = Packaged::start(&dist.join(std::env::consts::ARCH));
     check_lists(&packaged);
     let [bridge, socketd] = packaged.daemons().map(|daemon| resident(daemon.pid()));
-    println!("resident and proportional KiB: bridge {bridge:?}, socketd {socketd:?}");
+    let _ = writeln!(
+        io::stderr(),
+        "resident and proportional KiB: bridge {bridge:?}, socketd {socketd:?}"
+    );
     assert!(bridge.0 <= BRIDGE_KIB_MAX, "the bridge keeps {bridge:?} KiB");
     assert!(socketd.0 <= SOCKETD_KIB_MAX, "socketd keeps {socketd:?} KiB");
 }
