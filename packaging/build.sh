@@ -175,7 +175,6 @@ pack() {
     rm -f "$dist"/socketd-*.zip "$dist"/socketd_*.deb
     packaging/magisk/pack.sh "$dist" "$zip"
     [ "$(stat -c %s "$zip")" -le "$zip_bytes_max" ] || fail "$zip has more than $zip_bytes_max bytes"
-    [ -x packaging/debian/pack.sh ] || { echo "no Debian packages yet"; return; }
     for architecture in "${architectures[@]}"; do
         name=$(debian_name "$architecture")
         packaging/debian/pack.sh "$dist" "$name" "$dist/socketd_${version}_$name.deb"
