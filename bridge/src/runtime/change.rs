@@ -14,6 +14,8 @@ pub enum Change {
         exit: Exit,
         /// When.
         finished_at: Time,
+        /// Which run: when it started, in nanoseconds since the machine did; 0 where the runtime has but one.
+        since_boot_ns: u64,
     },
     /// A further process ended.
     ExecEnded {

@@ -106,6 +106,7 @@ impl Fake {
                     id: *id,
                     exit,
                     finished_at,
+                    since_boot_ns: 0,
                 })
                 .expect("somebody follows");
         }

@@ -204,7 +204,8 @@ impl Supervisor {
                 id,
                 exit,
                 finished_at,
-            } => self.ended(&id, &exit, finished_at),
+                since_boot_ns,
+            } => self.ended(&id, &exit, finished_at, since_boot_ns),
             Change::ExecEnded {
                 container,
                 exec,
@@ -219,14 +220,15 @@ impl Supervisor {
         }
     }
 
-    /// A container's first process ended.
-    fn ended(&self, id: &ContainerId, exit: &Exit, finished_at: Time) {
+    /// A container's first process ended, that started so long after the machine.
+    fn ended(&self, id: &ContainerId, exit: &Exit, finished_at: Time, since_boot_ns: u64) {
         let Ok(turn) = self.inventory.with(id, |unit| Arc::clone(&unit.turn)) else {
             return;
         };
         let turn = hold(&turn);
         let decided = self.inventory.with(id, |unit| {
-            let running = matches!(unit.container.state.status, Status::Running | Status::Paused);
+            let running =
+                run::is_up(&unit.container.state) && !run::is_past(&unit.container.state, since_boot_ns);
             running.then(|| {
                 let verdict = restart::decide(unit, exit, finished_at);
                 (

@@ -7,7 +7,7 @@ use wire::event::attribute;
 use wire::{Action, Container, ContainerId, Event};
 
 use super::reconcile::{nobody_saw, settle};
-use super::run::is_up;
+use super::run::{is_past, is_up};
 use super::{Supervisor, events};
 use crate::clock;
 use crate::lock::hold;
@@ -83,7 +83,7 @@ impl Supervisor {
             return;
         };
         let state = &container.state;
-        if is_up(state) && state.started_at == started.started_at {
+        if is_up(state) && (state.started_at == started.started_at || is_past(state, started.since_boot_ns)) {
             return;
         }
         let mut told = Vec::new();

@@ -319,6 +319,12 @@ pub(crate) fn is_up(state: &State) -> bool {
     matches!(state.status, Status::Running | Status::Paused)
 }
 
+/// Whether a run that started so long after the machine, in nanoseconds, is one before the run there is: what is
+/// told of it waited for whoever started that one, and is over. 0 is no run that is known.
+pub(super) fn is_past(state: &State, since_boot_ns: u64) -> bool {
+    since_boot_ns != 0 && since_boot_ns < state.started_since_boot_ns
+}
+
 /// How long a container is given between signal and SIGKILL.
 fn patience(asked_s: Option<i32>, own_s: Option<u32>) -> Duration {
     let seconds = match asked_s {

@@ -286,6 +286,7 @@ impl Scene {
                 id,
                 exit,
                 finished_at,
+                ..
             } => drop(self.early.insert(id, (exit, finished_at))),
             Change::ExecEnded {
                 container,

@@ -58,6 +58,8 @@ pub(super) struct Ending {
     pub(super) locked: bool,
     /// When it ended.
     pub(super) at: Time,
+    /// When it had started, in nanoseconds since the machine did.
+    pub(super) since_boot_ns: u64,
     /// Who has to notice it before the monitor can.
     pub(super) chain: Chain,
     /// When it is told, whatever is known by then, unless the monitor cannot know yet.

@@ -259,6 +259,8 @@ fn tell_container(shared: &Shared, mut watched: Watched, changes: &Sender<Change
             id: watched.id,
             exit,
             finished_at,
+            // The next is not started before this one is told.
+            since_boot_ns: 0,
         })
         .is_ok()
 }

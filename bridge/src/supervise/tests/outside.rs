@@ -75,6 +75,7 @@ fn what_others_make_start_end_and_remove_is_recorded() {
             ..Exit::default()
         },
         finished_at: Time(3_000),
+        since_boot_ns: 0,
     });
     await_actions(&supervisor, &[Action::Create, Action::Start, Action::Die]);
     fake.tell(Change::Started {
@@ -93,6 +94,45 @@ fn what_others_make_start_end_and_remove_is_recorded() {
     fake.tell(Change::Vanished { id: OWN });
     await_actions(&supervisor, &[Action::Start, Action::Die, Action::Destroy]);
     await_that(|| supervisor.inventory().resolve("web").is_err());
+}
+
+/// Who starts it waits no longer than its runtime; what happened meanwhile is told when the turn is free.
+#[test]
+fn what_is_told_of_a_run_before_is_over() {
+    let (place, fake) = (Place::new(), Arc::new(Fake::default()));
+    let supervisor = place.begin(&fake);
+    fake.put(found(OWN, "web"));
+    fake.tell(Change::Appeared(Box::new(found(OWN, "web"))));
+    let begin = |since_boot_ns| {
+        let started = Started {
+            since_boot_ns,
+            ..started(since_boot_ns)
+        };
+        let again = false;
+        fake.tell(Change::Started {
+            id: OWN,
+            started,
+            again,
+        });
+    };
+    let end = |since_boot_ns| {
+        fake.tell(Change::Exited {
+            id: OWN,
+            exit: Exit::default(),
+            finished_at: Time(9_000),
+            since_boot_ns,
+        });
+    };
+    begin(2_000);
+    begin(1_000);
+    end(1_000);
+    end(2_000);
+    await_actions(&supervisor, &[Action::Create, Action::Start, Action::Die]);
+    begin(3_000);
+    await_actions(
+        &supervisor,
+        &[Action::Create, Action::Start, Action::Die, Action::Start],
+    );
 }
 
 #[test]

@@ -173,6 +173,7 @@ impl Table {
             oom: self.workspace.oom_kills(&safe) > entry.oom_kills,
             locked: is_locked(&self.workspace.note(&safe, "lock")),
             at: clock::now(),
+            since_boot_ns: ticks_in_ns(run.ticks),
             chain: run.chain,
             deadline: Instant::now() + SETTLE_MAX,
             last: Instant::now() + NOTICED_MAX,
@@ -241,6 +242,7 @@ impl Table {
             id: entry.id,
             exit: exit(noted.or(known), ending.oom),
             finished_at: ending.at,
+            since_boot_ns: ending.since_boot_ns,
         };
         entry.ended = Some(Ended {
             at: Instant::now(),
