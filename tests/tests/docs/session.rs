@@ -106,7 +106,12 @@ impl Session {
     /// Starts a line that goes on, and waits until it has printed this.
     #[track_caller]
     pub(crate) fn serve(&mut self, line: &str, ready: &str) -> Served {
-        let file = self.write(line);
+        assert!(
+            !line.contains("&&") && !line.contains(';'),
+            "{line}: more than one program"
+        );
+        // The program itself, so that the shell, whose child it is, knows when it is gone.
+        let file = self.write(&format!("exec {line}"));
         let log = file.with_extension("log");
         // In a session of its own, by whose number all of it is ended.
         let start = format!("setsid sh {} >{} 2>&1 & echo $!", file.display(), log.display());
