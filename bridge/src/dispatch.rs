@@ -58,6 +58,8 @@ pub(crate) fn answer(
         Request::Rename(rename) => done(supervisor.rename(&rename)),
         Request::TagImage(tag) => done(supervisor.tag_image(&tag)),
         Request::RemoveImage(remove) => supervisor.remove_image(&remove).map(Response::ImageRemoved),
+        // Of an image that nobody waits for, nobody learns the name.
+        Request::ImportImage(_) if answer.is_forsaken() => return Err(End::Finished),
         Request::ImportImage(import) => match descriptors.into_iter().next() {
             Some(tar) => supervisor
                 .import_image(&import, tar)

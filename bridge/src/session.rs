@@ -1,9 +1,10 @@
 //! One connection: frames in, frames out, with deadlines. Decides nothing.
 
 use std::io::{self, IoSlice, Write};
-use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, RawFd};
 use std::os::unix::net::UnixStream;
 
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use nix::sys::socket::{ControlMessage, MsgFlags, sendmsg};
 use wire::frame::Flow;
 use wire::{Header, Invalid, Opcode, Refusal, RefusalCode, Request, Response};
@@ -99,6 +100,14 @@ impl Answer<'_> {
         self.send(&outcome.unwrap_or_else(Response::Refused), Flow::Last)
     }
 
+    /// Whether the peer has closed the connection altogether, and so takes no answer.
+    pub(crate) fn is_forsaken(&self) -> bool {
+        let mut polled = [PollFd::new(self.stream.as_fd(), PollFlags::empty())];
+        let found = poll(&mut polled, PollTimeout::ZERO);
+        let seen = polled.first().and_then(PollFd::revents);
+        found.is_ok() && seen.is_some_and(|seen| seen.contains(PollFlags::POLLHUP))
+    }
+
     /// The connection, to be watched while an answer is awaited.
     pub(crate) fn stream(&self) -> &UnixStream {
         self.stream
@@ -153,4 +162,25 @@ fn understand(door: Door, ceiling: &Ceiling, header: Header, payload: &[u8]) -> 
 
 fn malformed(invalid: Invalid) -> Refusal {
     Refusal::because(RefusalCode::Malformed, invalid.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::Shutdown;
+
+    use super::*;
+
+    #[test]
+    fn a_peer_that_only_ends_its_side_still_waits() {
+        let (ours, theirs) = UnixStream::pair().expect("a pair");
+        let answer = Answer {
+            stream: &ours,
+            buffer: Vec::new(),
+        };
+        assert!(!answer.is_forsaken());
+        theirs.shutdown(Shutdown::Write).expect("it is open");
+        assert!(!answer.is_forsaken());
+        drop(theirs);
+        assert!(answer.is_forsaken());
+    }
 }
