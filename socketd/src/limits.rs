@@ -82,6 +82,13 @@ pub const FRAMEWORK_SENTENCE_BYTES_MAX: usize = 4096;
 /// How long a JSON body may take to arrive. Stops a client that promises a body and never sends it.
 pub const JSON_BODY_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// Longest body of a refused request that is still waited for, in bytes. A client that is still writing when its
+/// connection ends may never see why; stops refused ones from sending for longer.
+pub const REFUSED_BODY_BYTES_MAX: u64 = 64 * 1024;
+
+/// Longest wait for it. Stops one that promises a body and sends none.
+pub const REFUSED_BODY_TIME_MAX: Duration = Duration::from_millis(500);
+
 /// Longest uploaded tar, in bytes. Stops an endless upload from filling the disk; the bridge has
 /// limits of its own on what it unpacks.
 pub const UPLOAD_BYTES_MAX: u64 = 64 * 1024 * 1024 * 1024;

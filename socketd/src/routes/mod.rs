@@ -184,6 +184,7 @@ impl Entry {
         let outcome = if caller.access.rights.permit(number) {
             self.hand_on(caller, endpoint, request).await
         } else {
+            body::let_arrive(request.into_body()).await;
             Err(denied(endpoint))
         };
         audit.end(&outcome);
