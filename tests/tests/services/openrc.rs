@@ -6,7 +6,7 @@ use std::path::Path;
 
 use harness::Machine;
 
-use crate::package::{packaging, programs};
+use crate::package::{packaging, put_programs};
 use crate::story::{Container, kill_daemons, processes};
 
 /// Where `.ci/run` puts what it has downloaded: apt's own folder is emptied by whoever installs something.
@@ -50,13 +50,7 @@ fn install(machine: &Machine) {
 fn services_come_back_and_containers_stay() {
     let machine = Machine::idle();
     install(&machine);
-    for program in programs() {
-        machine.put(&program, "/opt");
-    }
-    machine.run(
-        "mv /opt/socketd.stripped /usr/bin/socketd; mv /opt/socketd-bridge.stripped /usr/bin/socketd-bridge",
-    );
-    machine.put(&packaging("debian/socketd.toml"), "/etc/socketd");
+    put_programs(&machine);
     for service in ["socketd", "socketd-bridge"] {
         machine.put(&packaging("openrc").join(service), "/etc/init.d");
     }

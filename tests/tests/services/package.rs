@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
+use harness::Machine;
 use harness::binaries::binaries;
 
 /// Where a machine finds what it is to install.
@@ -93,7 +94,13 @@ fn stripped(program: &Path) -> PathBuf {
     name(program)
 }
 
-/// The stripped programs.
-pub(crate) fn programs() -> [PathBuf; 2] {
-    [stripped(&binaries().socketd), stripped(&binaries().bridge)]
+/// Puts programs and configuration where a package has them, for init systems that need no package.
+pub(crate) fn put_programs(machine: &Machine) {
+    for program in [stripped(&binaries().socketd), stripped(&binaries().bridge)] {
+        machine.put(&program, "/opt");
+    }
+    machine.run(
+        "mv /opt/socketd.stripped /usr/bin/socketd; mv /opt/socketd-bridge.stripped /usr/bin/socketd-bridge",
+    );
+    machine.put(&packaging("debian/socketd.toml"), "/etc/socketd");
 }

@@ -2,7 +2,7 @@
 
 use harness::{Machine, pace};
 
-use crate::package::{packaging, programs};
+use crate::package::{packaging, put_programs};
 use crate::story::{Container, SOON, kill_daemons, processes};
 
 #[test]
@@ -13,13 +13,7 @@ fn services_come_back_and_containers_stay() {
         runs.is_ok(),
         "There is no runit: install it (apt-get install runit)."
     );
-    for program in programs() {
-        machine.put(&program, "/opt");
-    }
-    machine.run(
-        "mv /opt/socketd.stripped /usr/bin/socketd; mv /opt/socketd-bridge.stripped /usr/bin/socketd-bridge",
-    );
-    machine.put(&packaging("debian/socketd.toml"), "/etc/socketd");
+    put_programs(&machine);
     for service in ["socketd", "socketd-bridge"] {
         machine.put(&packaging("runit").join(service), "/etc/sv");
     }
