@@ -195,3 +195,16 @@ impl Follow {
         }
     }
 }
+
+/// What happened to containers: `create web`.
+pub fn acts(events: &[Value]) -> Vec<String> {
+    let containers = events.iter().filter(|event| event["Type"] == "container");
+    let told = containers.map(|event| {
+        (
+            event["Action"].as_str(),
+            event["Actor"]["Attributes"]["name"].as_str(),
+        )
+    });
+    told.map(|(action, name)| format!("{} {}", action.unwrap(), name.unwrap()))
+        .collect()
+}

@@ -4,6 +4,7 @@
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use harness::clock::MovedClock;
+use harness::docker::acts;
 use harness::{Docker, Pair, pace, rootfs};
 use serde_json::{Value, json};
 
@@ -33,19 +34,6 @@ fn begin(seconds: u64) -> (Pair, MovedClock) {
 
 fn right() -> u64 {
     SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs()
-}
-
-/// What happened to containers: `create web`.
-fn acts(events: &[Value]) -> Vec<String> {
-    let containers = events.iter().filter(|event| event["Type"] == "container");
-    let told = containers.map(|event| {
-        (
-            event["Action"].as_str(),
-            event["Actor"]["Attributes"]["name"].as_str(),
-        )
-    });
-    told.map(|(action, name)| format!("{} {}", action.unwrap(), name.unwrap()))
-        .collect()
 }
 
 /// Everything that ever happened, up to this.

@@ -10,6 +10,7 @@ use std::process::Command;
 use std::thread;
 use std::time::{Duration, Instant};
 
+use harness::docker::acts;
 use harness::{Docker, Pair, rootfs};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
@@ -105,19 +106,6 @@ fn begin() -> (Pair, Flash) {
     let pair = Pair::start_in(|dir| flash = Some(Flash::mount_below(dir)));
     pair.docker().import("bb:latest", &rootfs::busybox());
     (pair, flash.unwrap())
-}
-
-/// What happened to containers: `die web`.
-fn acts(events: &[Value]) -> Vec<String> {
-    let containers = events.iter().filter(|event| event["Type"] == "container");
-    let told = containers.map(|event| {
-        (
-            event["Action"].as_str(),
-            event["Actor"]["Attributes"]["name"].as_str(),
-        )
-    });
-    told.map(|(action, name)| format!("{} {}", action.unwrap(), name.unwrap()))
-        .collect()
 }
 
 fn everything(docker: &Docker, last: &str) -> Vec<String> {
