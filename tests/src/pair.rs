@@ -1,7 +1,6 @@
 //! Bridge and socketd together, in a directory of their own.
 
 use std::ffi::OsStr;
-use std::fs;
 use std::io::Write;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -216,9 +215,7 @@ pub fn new_dir() -> PathBuf {
 fn new_dir_in(world: Option<World>) -> PathBuf {
     static NUMBER: AtomicU32 = AtomicU32::new(0);
     let number = NUMBER.fetch_add(1, Ordering::Relaxed);
-    let dir = world::room(world).join(format!("socketd-test-{}-{number}", std::process::id()));
-    fs::create_dir(&dir).unwrap();
-    dir
+    world::new_dir(world, &format!("socketd-test-{}-{number}", std::process::id()))
 }
 
 /// Stops every container of a state directory, and whoever runs them.

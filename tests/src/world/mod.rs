@@ -23,6 +23,8 @@ use crate::binaries::{self, binaries};
 
 /// Which one.
 const VARIABLE: &str = "SOCKETD_WORLD";
+/// How often a directory is tried to be made in a room that others take away.
+const TRIES: u32 = 100;
 
 /// A world.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,17 +122,25 @@ pub fn start<A: AsRef<OsStr>>(world: Option<World>, program: &Path, arguments: &
     command
 }
 
-/// Where directories of tests may be made: where the world, or that of this run, has room for a state.
+/// Makes the directory `name` where the world, or that of this run, has room for a state.
 ///
 /// # Panics
-/// When a phone's cannot be made.
-pub fn room(world: Option<World>) -> PathBuf {
+/// When it cannot be made.
+pub fn new_dir(world: Option<World>, name: &str) -> PathBuf {
     if world.or_else(World::current) != Some(World::Android) {
-        return env::temp_dir();
+        let dir = env::temp_dir().join(name);
+        fs::create_dir(&dir).unwrap();
+        return dir;
     }
-    let room = PathBuf::from(root::ROOM);
-    fs::create_dir_all(&room).unwrap();
-    room
+    let dir = Path::new(root::ROOM).join(name);
+    // A test that ends may take the empty room away between the making of the room and that of what is in it.
+    let made = (0..TRIES).any(|_| {
+        fs::create_dir_all(root::ROOM)
+            .and_then(|()| fs::create_dir(&dir))
+            .is_ok()
+    });
+    assert!(made, "cannot make {}", dir.display());
+    dir
 }
 
 /// Takes a phone's room away where nothing is in it any more.
