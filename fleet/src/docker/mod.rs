@@ -1,0 +1,9 @@
+//! A client of Docker's HTTP API that lets requests and answers through as they are: of socketd, or of a real engine.
+
+mod address;
+mod call;
+mod error;
+
+pub use address::{Address, AddressError};
+pub use call::{Answer, Body, Docker, Upgraded, Version, empty, full};
+pub use error::DockerError;

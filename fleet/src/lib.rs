@@ -1,0 +1,12 @@
+//! What reaches containers that nobody can dial: behind a mobile network's NAT, a device has to dial out itself.
+//!
+//! [`hawser`] is an agent that Dockhand knows how to talk to: it dials out by WebSocket, or serves HTTP with a token.
+//! Both end in [`docker`], a client of any Docker-shaped socket: socketd's, or a real engine's.
+//!
+//! It needs no privilege, and it must not know anything of socketd but Docker's API: neither its protocol nor its
+//! files. [`limits`] has every maximum.
+
+pub mod cli;
+pub mod docker;
+pub mod hawser;
+pub mod limits;
