@@ -12,14 +12,14 @@ cd "$(dirname "$(readlink -f "$0")")/.."
 exec </dev/null
 
 architectures=(x86_64 aarch64)
-programs=(socketd socketd-bridge)
+programs=(socketd socketd-bridge socketd-fleet)
 dist=$PWD/target/dist
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
 
 # The most bytes of each: what a phone has room for, and half as much again of the bridge where code is longer.
 declare -A program_bytes_max=(
-    [aarch64/socketd]=$((6 << 20)) [aarch64/socketd-bridge]=$((2 << 20))
-    [x86_64/socketd]=$((6 << 20)) [x86_64/socketd-bridge]=$((3 << 20))
+    [aarch64/socketd]=$((6 << 20)) [aarch64/socketd-bridge]=$((2 << 20)) [aarch64/socketd-fleet]=$((6 << 20))
+    [x86_64/socketd]=$((6 << 20)) [x86_64/socketd-bridge]=$((3 << 20)) [x86_64/socketd-fleet]=$((6 << 20))
 )
 zip_bytes_max=$((5 << 20))
 # Seconds that rustup may try to reach its server.
@@ -120,7 +120,7 @@ rust_flags() {
     echo "$options"
 }
 
-# Both programs for every architecture, in one go, so that links of one run beside the compilation of another.
+# The programs for every architecture, in one go, so that links of one run beside the compilation of another.
 compile() (
     local architecture variable arguments=()
     export CARGO_TARGET_DIR=$PWD/target/dist-$toolchain CARGO_INCREMENTAL=0
@@ -135,7 +135,7 @@ compile() (
         variable=CARGO_TARGET_${variable^^}
         export "${variable}_LINKER=$(compiler "$architecture")" "${variable}_RUSTFLAGS=$(rust_flags "$architecture")"
     done
-    cargo build --locked --profile dist "${arguments[@]}" -p socketd -p socketd-bridge --bins
+    cargo build --locked --profile dist "${arguments[@]}" -p socketd -p socketd-bridge -p socketd-fleet --bins
     for architecture in "${architectures[@]}"; do
         lay "$architecture" "$CARGO_TARGET_DIR/$architecture-unknown-linux-musl/dist"
     done
@@ -172,12 +172,13 @@ write_pages() {
 
 pack() {
     local architecture name zip=$dist/socketd-$version.zip
-    rm -f "$dist"/socketd-*.zip "$dist"/socketd_*.deb
+    rm -f "$dist"/socketd-*.zip "$dist"/socketd*.deb
     packaging/magisk/pack.sh "$dist" "$zip"
     [ "$(stat -c %s "$zip")" -le "$zip_bytes_max" ] || fail "$zip has more than $zip_bytes_max bytes"
     for architecture in "${architectures[@]}"; do
         name=$(debian_name "$architecture")
         packaging/debian/pack.sh "$dist" "$name" "$dist/socketd_${version}_$name.deb"
+        packaging/debian/pack-fleet.sh "$dist" "$name" "$dist/socketd-fleet_${version}_$name.deb"
     done
 }
 

@@ -1,4 +1,4 @@
-//! Writes the manual pages and the completions of both programs, as packages lay them out: `pages FOLDER`
+//! Writes the manual pages and the completions of the programs, as packages lay them out: `pages FOLDER`
 //! makes `FOLDER/man/man1/` and `FOLDER/completions/{bash,zsh,fish}/`.
 
 use std::env;

@@ -18,9 +18,14 @@ pub(crate) const SHELLS: [(Shell, &str); 3] = [
 /// Where manual pages go.
 pub(crate) const PAGES: &str = "man/man1";
 
-/// The command lines of both programs.
-pub(crate) fn programs() -> [Command; 2] {
-    [socketd::config::Cli::command(), bridge::config::Cli::command()].map(|program| {
+/// The command lines of the programs.
+pub(crate) fn programs() -> [Command; 3] {
+    let programs = [
+        socketd::config::Cli::command(),
+        bridge::config::Cli::command(),
+        fleet::cli::Cli::command(),
+    ];
+    programs.map(|program| {
         // `help` says what `--help` says, and would be a page for each command again.
         let mut program = program.disable_help_subcommand(true);
         program.build();
@@ -28,7 +33,7 @@ pub(crate) fn programs() -> [Command; 2] {
     })
 }
 
-/// Writes every file of both programs below `folder`.
+/// Writes every file of the programs below `folder`.
 pub(crate) fn write(folder: &Path) -> io::Result<()> {
     let pages = folder.join(PAGES);
     fs::create_dir_all(&pages)?;
@@ -151,7 +156,7 @@ mod tests {
     #[test]
     fn bash_reads_its_completions() {
         let written = Written::new("bash");
-        for program in ["socketd", "socketd-bridge"] {
+        for program in ["socketd", "socketd-bridge", "socketd-fleet"] {
             let file = written.0.join(format!("completions/bash/{program}.bash"));
             let output = process::Command::new("bash")
                 .arg("-n")

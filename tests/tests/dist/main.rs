@@ -18,8 +18,8 @@ const DIST: &str = "SOCKETD_DIST";
 
 /// Processors that packages are made for, as the kernel calls them.
 const ARCHITECTURES: [&str; 2] = ["x86_64", "aarch64"];
-/// Both programs.
-const PROGRAMS: [&str; 2] = ["socketd", "socketd-bridge"];
+/// The programs.
+const PROGRAMS: [&str; 3] = ["socketd", "socketd-bridge", "socketd-fleet"];
 
 /// The folder; none where nobody asked for it and nobody has built it, which is said.
 fn dist() -> Option<PathBuf> {

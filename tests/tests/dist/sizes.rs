@@ -3,11 +3,13 @@
 use std::fs;
 
 /// The most bytes of each program. A phone keeps them in memory for as long as it is on.
-const PROGRAMS: [(&str, u64); 4] = [
+const PROGRAMS: [(&str, u64); 6] = [
     ("aarch64/socketd-bridge", 2 << 20),
     ("aarch64/socketd", 6 << 20),
     ("x86_64/socketd-bridge", 3 << 20),
     ("x86_64/socketd", 6 << 20),
+    ("aarch64/socketd-fleet", 6 << 20),
+    ("x86_64/socketd-fleet", 6 << 20),
 ];
 /// Bytes of what is downloaded to a phone, with the programs for every processor in it.
 const ZIP_BYTES_MAX: u64 = 5 << 20;
