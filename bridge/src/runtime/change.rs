@@ -125,7 +125,8 @@ pub struct Started {
     pub pid: u32,
     /// When it started.
     pub started_at: Time,
-    /// When that was in nanoseconds since the machine started; zero where nobody knows.
+    /// When that was in nanoseconds since the machine started; zero where nobody knows. A later run of the same
+    /// container has a greater one: what is told of runs may wait, and is told apart by it.
     pub since_boot_ns: u64,
     /// What the container is from this start on, where the start has given it another id.
     pub became: Option<Box<Container>>,

@@ -10,6 +10,7 @@ mod lists;
 mod load;
 mod malformed;
 mod many;
+mod order;
 mod phone;
 mod scene;
 mod speech;

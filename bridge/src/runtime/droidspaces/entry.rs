@@ -96,6 +96,8 @@ pub(super) struct Entry {
     pub(super) made_at: Time,
     /// What runs.
     pub(super) run: Option<Run>,
+    /// When the last run counts as having started: see [`Run::since_boot_ns`].
+    pub(super) since_boot_ns: u64,
     /// A number for the run, by which its end is told.
     pub(super) token: u64,
     /// Where the monitor's log ended when the run began.

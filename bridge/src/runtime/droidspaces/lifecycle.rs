@@ -13,7 +13,6 @@ use super::entry::Entry;
 use super::limits::{COMMAND_MARGIN, OWN_PATIENCE};
 use crate::limits::KILL_TIMEOUT;
 use crate::lock::hold;
-use crate::runtime::stats::ticks_in_ns;
 use crate::runtime::{RuntimeError, Started};
 use crate::sys::pidfd;
 
@@ -71,7 +70,7 @@ impl DroidspacesRuntime {
             entry.run.as_ref().map(|run| Started {
                 pid: run.pid,
                 started_at: run.started_at,
-                since_boot_ns: ticks_in_ns(run.ticks),
+                since_boot_ns: run.since_boot_ns,
                 // Its first start has given it a UUID.
                 became: (entry.id != *id).then(|| Box::new(table.container(entry))),
             })

@@ -36,6 +36,9 @@ pub(super) struct Run {
     pub(super) ticks: u64,
     /// When that was.
     pub(super) started_at: Time,
+    /// The same since the machine started, in nanoseconds; later than for every run of this container that
+    /// was told of before.
+    pub(super) since_boot_ns: u64,
     /// What tells of its end, where the kernel has such a thing.
     pub(super) handle: Option<OwnedFd>,
     /// Where the monitor's log ended before the run was found.
@@ -136,6 +139,13 @@ pub(super) fn markers(pid: u32) -> Option<OwnedFd> {
     Some(here)
 }
 
+/// What orders a run behind the one before: when it started, in nanoseconds since the machine did. Clock
+/// ticks alone do not: two commands that start a container at once make two runs within one of them, and
+/// the pidfile may come to name the older one last.
+pub(super) fn behind(before_ns: u64, ticks: u64) -> u64 {
+    ticks_in_ns(ticks).max(before_ns.saturating_add(1))
+}
+
 /// When a process started that did so many clock ticks after the machine.
 pub(super) fn time_of(ticks: u64) -> Time {
     let up = fs::read_to_string("/proc/uptime").unwrap_or_default();
@@ -148,4 +158,23 @@ pub(super) fn time_of(ticks: u64) -> Time {
     let age = up.saturating_sub(since_boot);
     let age = u64::try_from(age.as_nanos()).unwrap_or(u64::MAX);
     Time(clock::now().0.saturating_sub(age).max(1))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_later_run_is_behind_the_one_before() {
+        let tick = ticks_in_ns(1);
+        for (before_ns, ticks, expected) in [
+            (0, 5, 5 * tick),
+            (4 * tick, 5, 5 * tick),
+            (5 * tick, 5, 5 * tick + 1),
+            (5 * tick + 1, 5, 5 * tick + 2),
+            (7 * tick, 5, 7 * tick + 1),
+        ] {
+            assert_eq!(behind(before_ns, ticks), expected, "{before_ns} {ticks}");
+        }
+    }
 }

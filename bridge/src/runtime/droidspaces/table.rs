@@ -17,7 +17,6 @@ use super::measure::Measurer;
 use super::monitor_log::{self, Mark};
 use super::notes::{Notes, RunNote};
 use super::workspace::Workspace;
-use crate::runtime::stats::ticks_in_ns;
 use crate::runtime::{Change, Condition, Found};
 use crate::sys::pidfd;
 
@@ -135,6 +134,7 @@ impl Table {
             former,
             made_at: self.workspace.made_at(directory),
             run: None,
+            since_boot_ns: 0,
             token: 0,
             mark: Mark::default(),
             ending: None,
@@ -171,7 +171,7 @@ impl Table {
             Some(run) => Condition::Running {
                 pid: run.pid,
                 started_at: run.started_at,
-                since_boot_ns: ticks_in_ns(run.ticks),
+                since_boot_ns: run.since_boot_ns,
                 frozen: false,
             },
             // The runtime gives a container its UUID when it first starts it.

@@ -5,13 +5,12 @@ use std::time::{Duration, Instant};
 use super::super::chain::Chain;
 use super::super::entry::{Ended, Ending, Entry, Facts, exit};
 use super::super::limits::{BOOT_TICK, NOTICED_MAX, REBOOT_MAX, SETTLE_MAX, SETTLE_TICK};
-use super::super::living::{Claim, Run, claim, time_of};
+use super::super::living::{Claim, Run, behind, claim, time_of};
 use super::super::lock_file::is_locked;
 use super::super::monitor_log::Mark;
 use super::super::notes::RunNote;
 use super::{Follower, Table};
 use crate::clock;
-use crate::runtime::stats::ticks_in_ns;
 use crate::runtime::{Change, Started};
 use crate::sys::pidfd;
 
@@ -52,6 +51,7 @@ impl Table {
             return None;
         }
         let id = entry.id;
+        let since_boot_ns = behind(entry.since_boot_ns, ticks);
         let noted = noted_as(&self.noted, pid, ticks);
         let started_at = noted.map_or_else(|| time_of(ticks), |note| note.started_at);
         // One process is one container's: a mark that another forged does not make it two, nor the other's.
@@ -70,6 +70,7 @@ impl Table {
             pid,
             ticks,
             started_at,
+            since_boot_ns,
             handle: pidfd::open(pid).ok(),
             mark,
             chain: Chain::of(pid),
@@ -88,6 +89,7 @@ impl Table {
         entry.oom_kills = self.workspace.oom_kills(&safe);
         follower.begun(&safe, &run);
         entry.token = token;
+        entry.since_boot_ns = run.since_boot_ns;
         entry.run = Some(run);
         entry.stranger = None;
         entry.booting = None;
@@ -112,7 +114,7 @@ impl Table {
         let started = Started {
             pid: run.pid,
             started_at: run.started_at,
-            since_boot_ns: ticks_in_ns(run.ticks),
+            since_boot_ns: run.since_boot_ns,
             became: None,
         };
         self.begin_run(directory, run, follower);
@@ -173,7 +175,7 @@ impl Table {
             oom: self.workspace.oom_kills(&safe) > entry.oom_kills,
             locked: is_locked(&self.workspace.note(&safe, "lock")),
             at: clock::now(),
-            since_boot_ns: ticks_in_ns(run.ticks),
+            since_boot_ns: run.since_boot_ns,
             chain: run.chain,
             deadline: Instant::now() + SETTLE_MAX,
             last: Instant::now() + NOTICED_MAX,
