@@ -14,6 +14,7 @@ use nix::sys::stat::Mode;
 use nix::unistd::{Pid, mkfifo};
 
 use crate::phone::{LIMIT, Phone, obedient};
+use crate::stand_in::expect;
 
 /// A UUID that no other test on this machine has.
 fn own_uuid(last: u8) -> String {
@@ -93,4 +94,35 @@ fn what_came_before_a_start_was_told_is_not_told_after_it() {
     // Its end is told behind everything that waited.
     docker.post("/containers/web/kill").expect(204);
     assert_eq!(phone.acts("web"), ["create", "start", "kill", "die 1"]);
+}
+
+/// While nobody knows how it ended, its configuration gets another UUID: it ended as who it was.
+#[test]
+fn who_has_just_ended_is_who_it_was() {
+    let uuids = [own_uuid(2), own_uuid(3)];
+    let phone = Phone::new(|workspace| {
+        obedient(workspace, "web", 4);
+        with_uuid(workspace, &uuids[0]);
+    });
+    let docker = phone.docker();
+    expect(&phone, &["--name=web", "start"], 0);
+    phone.until("web", "running");
+    let mut follow = docker.follow("filters=%7B%22type%22:[%22container%22]%7D");
+    // Who would note the end does not.
+    let monitor = command(&phone, "@monitor");
+    kill(monitor, Signal::SIGSTOP).unwrap();
+    kill(Pid::from_raw(phone.pid("web").unwrap()), Signal::SIGKILL).unwrap();
+    with_uuid(&phone, &uuids[1]);
+    phone.fence();
+    kill(monitor, Signal::SIGCONT).unwrap();
+    let mut told = Vec::new();
+    while told.len() < 3 {
+        let event = follow.event().unwrap();
+        if event["Actor"]["Attributes"]["name"] == "web" {
+            let id = event["id"].as_str().unwrap()[..32].to_owned();
+            told.push((event["Action"].as_str().unwrap().to_owned(), id));
+        }
+    }
+    let expected = [("die", &uuids[0]), ("create", &uuids[1]), ("destroy", &uuids[0])];
+    assert_eq!(told, expected.map(|(act, id)| (act.to_owned(), id.clone())));
 }

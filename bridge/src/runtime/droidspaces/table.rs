@@ -223,6 +223,8 @@ impl Table {
         };
         if let Some(run) = &entry.run {
             follower.let_go(entry.token, run);
+        }
+        if entry.run.is_some() || entry.ending.is_some() {
             follower.over(&entry.id, &entry.safe_name());
         }
         self.tell(Change::Vanished { id: entry.id });
@@ -233,8 +235,9 @@ impl Table {
     /// True where it is another than before.
     fn alter(&mut self, directory: &str, mut facts: Facts) -> bool {
         // Who runs stays who it is: a second start that found it running may have given it another UUID, which
-        // is its own from its end on.
-        if let Some(entry) = self.entries.get(directory).filter(|entry| entry.run.is_some()) {
+        // is its own from its end on. It has not ended before that is told.
+        let stays = |entry: &&Entry| entry.run.is_some() || entry.ending.is_some();
+        if let Some(entry) = self.entries.get(directory).filter(stays) {
             facts.config.uuid.clone_from(&entry.facts.config.uuid);
         }
         let id = self.own_id(directory, &facts.config.uuid);
