@@ -9,6 +9,7 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::json;
 
+use crate::looks;
 use crate::place::{LIMIT, Phone, Shell};
 
 /// A container that does nothing, and the number of its process.
@@ -48,15 +49,7 @@ fn check(shell: Shell) {
         });
         assert_eq!(pid(&docker, "web"), init);
     }
-    let action = phone.script("adb/modules/socketd/action.sh", &[]);
-    for expected in [
-        "socketd 1.2.3",
-        "The bridge (root) runs",
-        "socketd (user 60750) runs",
-        "tcp://127.0.0.1:2375",
-    ] {
-        assert!(action.contains(expected), "{expected}: {action}");
-    }
+    looks::check_well(&phone);
     let log = fs::read_to_string(phone.own("log/bridge.log")).unwrap();
     assert!(
         log.contains("keep.sh: bridge ended with status 137; starting it again in 1 s"),
@@ -194,28 +187,6 @@ fn a_daemon_is_kept_where_its_log_is_not() {
         crash(&phone, note);
     }
     assert_eq!(phone.list(), "web running\n");
-}
-
-#[test]
-fn what_is_wrong_stands_in_the_log_and_is_mended_without_a_boot() {
-    let mut phone = Phone::with_module(Shell::Busybox);
-    phone.list();
-    let path = phone.own("etc/socketd.toml");
-    let text = fs::read_to_string(&path).unwrap();
-    fs::write(&path, "colour = \"blue\"\n").unwrap();
-    phone.reboot();
-    pace::until("it is started again, and later", LIMIT, || {
-        let log = fs::read_to_string(phone.own("log/socketd.log")).ok()?;
-        (log.contains("unknown field") && log.contains("starting it again in 2 s")).then_some(())
-    });
-    let action = phone.script("adb/modules/socketd/action.sh", &[]);
-    assert!(action.contains("The bridge (root) runs"), "{action}");
-    assert!(
-        action.contains("socketd (user 60750) does NOT run; it is being started again"),
-        "{action}"
-    );
-    fs::write(&path, text).unwrap();
-    assert_eq!(phone.list(), "");
 }
 
 #[test]

@@ -7,6 +7,7 @@
 mod install;
 mod life;
 mod log;
+mod looks;
 mod module;
 mod place;
 mod policy;

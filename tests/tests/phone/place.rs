@@ -174,6 +174,17 @@ impl Phone {
         run(&mut self.command(&["-c", line], &[]))
     }
 
+    /// Runs a program of the module's: exit code and what it says.
+    #[track_caller]
+    pub(crate) fn program(&self, arguments: &[&str]) -> (i32, String) {
+        let line = format!("/data/adb/modules/socketd/bin/{}", arguments.join(" "));
+        let output = self.command(&["-c", &line], &[]).output().unwrap();
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.is_empty(), "{arguments:?}: {error}");
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code().unwrap(), text)
+    }
+
     /// A call of the shell, not yet made: as root, with what scripts of a module find in their environment.
     fn command(&self, arguments: &[&str], variables: &[(&str, &str)]) -> Command {
         let mut command = self.enter(&["--mount", "--pid", "--net", "--ipc", "--uts", "--root", "--wd"]);
