@@ -75,9 +75,6 @@ pub enum Command {
         0  nothing is wrong\n  \
         1  something is")]
     Doctor(Look),
-    /// Connect to a bridge for `serve`, which starts this by itself.
-    #[command(hide = true)]
-    Dial(Dial),
     /// Certificates for listeners with TLS.
     #[command(subcommand)]
     Certs(CertsCommand),
@@ -87,14 +84,6 @@ pub enum Command {
         The client sends `Authorization: Bearer TOKEN`; only the hash goes into the file. For the docker command, in\n\
         ~/.docker/config.json: {\"HttpHeaders\": {\"Authorization\": \"Bearer TOKEN\"}}")]
     Token,
-}
-
-/// Arguments of `dial`.
-#[derive(Debug, Args)]
-pub struct Dial {
-    /// The only address that is ever connected to.
-    #[arg(value_name = "ADDRESS")]
-    pub address: StockAddress,
 }
 
 /// What can be done with certificates.

@@ -1,16 +1,27 @@
 //! The program `socketd`: arguments, the log, and the exit code.
 
+use std::env;
+use std::ffi::OsString;
 use std::fmt::Display;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
-use socketd::config::{CertsCommand, Cli, Command, Dial, LogFormat};
+use socketd::config::{CertsCommand, Cli, Command, LogFormat};
+use socketd::link::StockAddress;
 use socketd::policy::token;
 use tracing_subscriber::filter::LevelFilter;
 use tracing_subscriber::fmt;
 
+/// Exit code of arguments that are wrong.
+const WRONG_ARGUMENTS: u8 = 2;
+
 fn main() -> ExitCode {
+    // `serve` starts this same program once more, and nobody else does: no command that a person is offered.
+    let mut arguments = env::args_os().skip(1);
+    if arguments.next().is_some_and(|word| word == "dial") {
+        return dial(arguments);
+    }
     match Cli::parse().command {
         Command::Serve(arguments) => {
             start_log(arguments.log_format);
@@ -21,7 +32,6 @@ fn main() -> ExitCode {
             let is_well = socketd::doctor::doctor(&look);
             tell(is_well.map(|is_well| u8::from(!is_well)))
         }
-        Command::Dial(arguments) => dial(&arguments),
         Command::Certs(CertsCommand::Init(arguments)) => {
             start_log(LogFormat::Text);
             exit(socketd::certs::init(&arguments))
@@ -58,14 +68,21 @@ fn token() -> std::io::Result<()> {
     )
 }
 
-/// It has no log: whoever started it reads its standard error, and writes its own.
-fn dial(arguments: &Dial) -> ExitCode {
-    match socketd::dialer::dial(&arguments.address) {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(error) => {
-            let _ = writeln!(std::io::stderr(), "{error}");
-            ExitCode::FAILURE
-        }
+/// `socketd dial ADDRESS`. It has no log: whoever started it reads its standard error, and writes its own.
+fn dial(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    let complain = |error: &dyn Display, code| {
+        let _ = writeln!(std::io::stderr(), "{error}");
+        ExitCode::from(code)
+    };
+    let (Some(address), None) = (arguments.next(), arguments.next()) else {
+        return complain(&"usage: socketd dial ADDRESS", WRONG_ARGUMENTS);
+    };
+    match address.to_string_lossy().parse::<StockAddress>() {
+        Ok(address) => match socketd::dialer::dial(&address) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => complain(&error, 1),
+        },
+        Err(error) => complain(&error, WRONG_ARGUMENTS),
     }
 }
 

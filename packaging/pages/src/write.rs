@@ -50,9 +50,9 @@ pub(crate) fn write(folder: &Path) -> io::Result<()> {
     Ok(())
 }
 
-/// The page of a command, and those of the commands below it that people call.
+/// The page of a command, and those of the commands below it.
 fn write_pages(command: &Command, source: &str, pages: &Path) -> io::Result<()> {
-    for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+    for below in command.get_subcommands() {
         write_pages(below, source, pages)?;
     }
     let page = Man::new(command.clone()).source(source).manual("socketd");
@@ -91,11 +91,20 @@ mod tests {
         }
     }
 
-    /// Every command that people call, the programs themselves among them.
+    /// Every command, the programs themselves among them.
     fn each(command: &Command, look: &mut impl FnMut(&Command)) {
         look(command);
-        let below = command.get_subcommands().filter(|below| !below.is_hide_set());
-        below.for_each(|below| each(below, look));
+        command.get_subcommands().for_each(|below| each(below, look));
+    }
+
+    /// Completions would offer what is hidden all the same: what nobody calls is read before the command line is.
+    #[test]
+    fn no_command_is_hidden() {
+        for program in programs() {
+            each(&program, &mut |command| {
+                assert!(!command.is_hide_set(), "{}", command.get_name());
+            });
+        }
     }
 
     fn long_options(command: &Command) -> Vec<String> {
@@ -117,7 +126,7 @@ mod tests {
                 for option in long_options(command) {
                     assert!(page.contains(&format!("--{option}")), "{name} --{option}");
                 }
-                for below in command.get_subcommands().filter(|below| !below.is_hide_set()) {
+                for below in command.get_subcommands() {
                     let reference = format!("{name}-{}(1)", below.get_name());
                     assert!(page.contains(&reference), "{reference} in {name}");
                 }

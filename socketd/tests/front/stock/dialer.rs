@@ -270,5 +270,6 @@ fn by_itself_it_does_nothing() {
     };
     check(&["dial", "dsap:@nobody"], 1, "started by `socketd serve`");
     check(&["dial", "nobody"], 2, "it must begin with dsap:");
-    check(&["dial"], 2, "<ADDRESS>");
+    check(&["dial"], 2, "ADDRESS");
+    check(&["dial", "dsap:@nobody", "dsap:@somebody"], 2, "ADDRESS");
 }
