@@ -167,7 +167,11 @@ impl DroidspacesRuntime {
     /// Looks at a container again, before the kernel tells of it.
     fn look(&self, directory: &str) {
         if let Ok(begun) = self.begun() {
-            hold(&begun.table).look(directory, begun.watch.as_ref());
+            let mut table = hold(&begun.table);
+            table.look(directory, begun.watch.as_ref());
+            if table.is_waiting() {
+                begun.watch.wake();
+            }
         }
     }
 

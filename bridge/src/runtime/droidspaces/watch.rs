@@ -33,6 +33,8 @@ use crate::lock::hold;
 const FILES: u64 = u64::MAX;
 /// Token of the descriptor that ends the thread.
 const STOP: u64 = u64::MAX - 1;
+/// Token of the descriptor that has it look after what others have left waiting.
+const WAKE: u64 = u64::MAX - 2;
 
 /// What is watched of a directory: names that come and go, and files that were written.
 fn of_directory() -> AddWatchFlags {
@@ -69,6 +71,7 @@ pub(super) struct Watch {
     epoll: Epoll,
     files: Inotify,
     stop: EventFd,
+    wake: EventFd,
     places: Mutex<HashMap<WatchDescriptor, Place>>,
     /// Whether something could not be watched: more than the kernel permits, most likely.
     blind: AtomicBool,
@@ -80,22 +83,22 @@ pub(super) struct Watch {
 
 impl Watch {
     pub(super) fn new(workspace: Workspace, execs: Arc<Execs>) -> io::Result<Self> {
+        let event = || EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK);
         let watch = Self {
             workspace,
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             files: Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)?,
-            stop: EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?,
+            stop: event()?,
+            wake: event()?,
             places: Mutex::default(),
             blind: AtomicBool::new(false),
             bells: Bells::default(),
             execs,
         };
-        watch
-            .epoll
-            .add(&watch.files, EpollEvent::new(EpollFlags::EPOLLIN, FILES))?;
-        watch
-            .epoll
-            .add(&watch.stop, EpollEvent::new(EpollFlags::EPOLLIN, STOP))?;
+        let readable = |token| EpollEvent::new(EpollFlags::EPOLLIN, token);
+        watch.epoll.add(&watch.files, readable(FILES))?;
+        watch.epoll.add(&watch.stop, readable(STOP))?;
+        watch.epoll.add(&watch.wake, readable(WAKE))?;
         Ok(watch)
     }
 
@@ -183,6 +186,12 @@ impl Watch {
         }
     }
 
+    /// Has the thread look after what waits for its time. Whoever looks at a container in the thread's place may
+    /// be the one who sees its end, of which nothing more is told then.
+    pub(super) fn wake(&self) {
+        let _ = self.wake.write(1);
+    }
+
     /// Runs until it is told to stop.
     fn run(&self, table: &Mutex<Table>) {
         let mut wait: Option<Duration> = None;
@@ -205,6 +214,8 @@ impl Watch {
                 match event.data() {
                     STOP => return,
                     FILES => self.files_changed(&mut table),
+                    // What waits is looked after below.
+                    WAKE => drop(self.wake.read()),
                     token => table.run_ended(token, self),
                 }
             }

@@ -256,6 +256,12 @@ impl Table {
         follower.over(&id, &safe);
     }
 
+    /// Whether an end or a begin waits to be told.
+    pub(in crate::runtime::droidspaces) fn is_waiting(&self) -> bool {
+        let waits = |entry: &Entry| entry.ending.is_some() || entry.booting.is_some();
+        self.entries.values().any(waits)
+    }
+
     /// Tells every end and every begin that can be told. How long until it should be tried again; none where nothing waits.
     pub(in crate::runtime::droidspaces) fn settle_all(
         &mut self,
