@@ -96,6 +96,30 @@ fn what_came_before_a_start_was_told_is_not_told_after_it() {
     assert_eq!(phone.acts("web"), ["create", "start", "kill", "die 1"]);
 }
 
+/// Of two runs that were started at once the command finds the one with the later UUID. A stop ends both.
+#[test]
+fn a_stop_ends_the_run_that_the_command_passes_over() {
+    let uuids = [own_uuid(4), own_uuid(5)];
+    let phone = Phone::new(|workspace| {
+        obedient(workspace, "web", 1);
+        with_uuid(workspace, &uuids[0]);
+    });
+    let docker = phone.docker();
+    docker.post("/containers/web/start").expect(204);
+    let first = phone.pid("web").unwrap();
+    with_uuid(&phone, &uuids[1]);
+    let (mut monitor, second) = one_more(&phone, &uuids[1]);
+    assert_eq!(phone.state("web")["Pid"], first);
+    docker.post("/containers/web/stop").expect(204);
+    for pid in [first, second] {
+        pace::until("it is gone", LIMIT, || kill(Pid::from_raw(pid), None).err());
+    }
+    monitor.wait().unwrap();
+    assert_eq!(phone.state("web")["Status"], "exited");
+    let id = docker.inspect("web")["Id"].as_str().unwrap().to_owned();
+    assert!(id.starts_with(&uuids[1]), "{id}");
+}
+
 /// While nobody knows how it ended, its configuration gets another UUID: it ended as who it was.
 #[test]
 fn who_has_just_ended_is_who_it_was() {

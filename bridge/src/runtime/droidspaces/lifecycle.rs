@@ -105,13 +105,20 @@ impl DroidspacesRuntime {
             pidfd::await_end(pid, ticks, KILL_TIMEOUT);
         }
         let outcome = running.wait(OWN_PATIENCE + COMMAND_MARGIN);
-        self.look(&target.directory);
-        match outcome {
-            Outcome::Ended(Some(0), _) => Ok(()),
+        let lives = pidfd::start_ticks(pid).is_ok_and(|now| now == ticks);
+        let ended = match outcome {
+            // It has ended another run: of two that were started at once it knows one.
+            Outcome::Ended(Some(0), _) if lives => {
+                let _ = pidfd::signal(pid, ticks, libc::SIGKILL);
+                pidfd::await_end(pid, ticks, KILL_TIMEOUT);
+                Ok(())
+            }
             // It says that the container does not run where that has ended before it looked.
-            _ if pidfd::start_ticks(pid).is_ok_and(|now| now == ticks) => Err(failed("stop", outcome)),
+            _ if lives => Err(failed("stop", outcome)),
             _ => Ok(()),
-        }
+        };
+        self.look(&target.directory);
+        ended
     }
 
     fn command(&self, arguments: &[&str], longest: Duration) -> Result<Outcome, RuntimeError> {
