@@ -1,6 +1,6 @@
 //! Arguments of the command line.
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::hawser::Settings;
@@ -32,6 +32,30 @@ pub enum Command {
         TOKEN_FILE=/etc/socketd/hawser.token socketd-fleet hawser --docker unix:///run/socketd/docker.sock --bind-address 127.0.0.1\n\n\
         Then: add an environment of the kind \"Hawser agent\" in Dockhand.")]
     Hawser(Box<Settings>),
+}
+
+impl Cli {
+    /// Of this process. A variable that is empty counts as one that is not there: files of compose write `TOKEN=`.
+    ///
+    /// Ends the process with what is wrong with its arguments, or with what it was asked to print.
+    pub fn of_process() -> Self {
+        let matches = without_empty(Self::command()).get_matches();
+        Self::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// The command without those variables that are empty.
+fn without_empty(command: clap::Command) -> clap::Command {
+    command.mut_subcommands(|subcommand| {
+        subcommand.mut_args(|argument| {
+            let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
+            if argument.get_env().is_some_and(is_empty) {
+                argument.env(None)
+            } else {
+                argument
+            }
+        })
+    })
 }
 
 /// What the log shows, and how.

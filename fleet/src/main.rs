@@ -2,13 +2,12 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use fleet::cli::{Cli, Command, Log};
 use fleet::hawser;
 use tracing_subscriber::fmt;
 
 fn main() -> ExitCode {
-    match Cli::parse().command {
+    match Cli::of_process().command {
         Command::Hawser(arguments) => {
             start_log(arguments.log());
             exit(hawser::run(&arguments))

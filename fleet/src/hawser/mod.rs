@@ -4,11 +4,12 @@
 //! `HAWSER.md` has every message and where this differs. [`Settings`] are Hawser's variables and flags of the same
 //! names.
 
+pub mod identity;
 mod settings;
 
 use std::fmt;
 
-pub use settings::Settings;
+pub use settings::{Mode, Role, Seconds, SecondsError, Server, ServerError, Settings, Token, TokenError};
 
 /// Why it could not start, or go on.
 #[derive(Debug)]

@@ -1,47 +1,57 @@
 //! What Hawser's environment variables say, and flags of the same names.
 
+mod mode;
+mod server;
+mod token;
+
+use std::fmt;
 use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::Args;
-use clap::builder::FalseyValueParser;
+use clap::{Args, value_parser};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::cli::Log;
 use crate::docker::Address;
+use crate::limits::{MESSAGE_MIB_MAX, SECONDS_MAX};
+
+pub use mode::Mode;
+pub use server::{Server, ServerError};
+pub use token::{Token, TokenError};
 
 /// What the agent is asked to be. Each has Hawser's variable; a flag beats its variable.
 #[derive(Debug, Clone, Args)]
 pub struct Settings {
-    /// Docker-shaped socket: `unix:///PATH` or `tcp://HOST:PORT`
-    #[arg(
-        long,
-        env = "DOCKER_SOCKET",
-        value_name = "ADDRESS",
-        default_value = "unix:///run/socketd/docker.sock"
-    )]
-    pub docker: Address,
+    /// Docker-shaped socket: `unix:///PATH` or `tcp://HOST:PORT` [default: DOCKER_HOST; else the first that exists of
+    /// /run/socketd/docker.sock, /var/run/docker.sock, ~/.docker/run/docker.sock, ~/.orbstack/run/docker.sock,
+    /// /run/docker.sock]
+    #[arg(long, env = "DOCKER_SOCKET", value_name = "ADDRESS")]
+    pub(super) docker: Option<Address>,
+
+    /// What the `docker` command takes; for who has set this and no DOCKER_SOCKET
+    #[arg(long, hide = true, env = "DOCKER_HOST", value_name = "ADDRESS")]
+    docker_host: Option<String>,
 
     /// Server to dial, with its path: `wss://HOST/api/hawser/connect` (edge mode). Without it, listen (standard mode)
     #[arg(long, env = "DOCKHAND_SERVER_URL", value_name = "URL")]
-    pub server: Option<String>,
+    server: Option<Server>,
 
     /// Token, as the server made it. Everybody who may look at this process sees it; prefer a file
     #[arg(long, env = "TOKEN", value_name = "TOKEN", hide_env_values = true)]
-    pub token: Option<String>,
+    token: Option<Token>,
 
     /// File with the token in it; beats the token itself
     #[arg(long, env = "TOKEN_FILE", value_name = "PATH")]
-    pub token_file: Option<PathBuf>,
+    token_file: Option<PathBuf>,
 
     /// Certificates of the authorities that the server is held against, instead of the system's (PEM)
     #[arg(long, env = "CA_CERT", value_name = "PATH")]
     pub ca_cert: Option<PathBuf>,
 
     /// Take any certificate of the server: whoever is in between reads everything, the token too
-    #[arg(long, env = "TLS_SKIP_VERIFY", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "TLS_SKIP_VERIFY", value_parser = truth)]
     pub tls_skip_verify: bool,
 
     /// SHA-256 of the server's certificate (DER), in hex: no other is taken, whoever signed it
@@ -50,15 +60,15 @@ pub struct Settings {
 
     /// Port to listen on; in edge mode for the health check alone
     #[arg(long, env = "PORT", value_name = "PORT", default_value_t = 2376)]
-    pub port: u16,
+    port: u16,
 
     /// Address to listen on [default: 0.0.0.0; in edge mode 127.0.0.1]
     #[arg(long, env = "BIND_ADDRESS", value_name = "IP")]
-    pub bind_address: Option<IpAddr>,
+    bind_address: Option<IpAddr>,
 
     /// Listen without a token where others than this machine can reach it
-    #[arg(long, env = "ALLOW_INSECURE_NO_AUTH", value_parser = FalseyValueParser::new())]
-    pub allow_insecure_no_auth: bool,
+    #[arg(long, env = "ALLOW_INSECURE_NO_AUTH", value_parser = truth)]
+    allow_insecure_no_auth: bool,
 
     /// Certificate to listen with (PEM), and its chain
     #[arg(long, env = "TLS_CERT", value_name = "PATH", requires = "tls_key")]
@@ -120,7 +130,7 @@ pub struct Settings {
     pub welcome_timeout: Seconds,
 
     /// Largest message that the server may send, in MiB
-    #[arg(long, env = "MAX_MESSAGE_SIZE_MB", value_name = "MIB", default_value_t = 256)]
+    #[arg(long, env = "MAX_MESSAGE_SIZE_MB", value_name = "MIB", default_value_t = 256, value_parser = value_parser!(u32).range(1..=i64::from(MESSAGE_MIB_MAX)))]
     pub max_message_size_mb: u32,
 
     /// Where files of stacks are written
@@ -128,10 +138,11 @@ pub struct Settings {
     pub stacks_dir: PathBuf,
 
     /// Tell nothing about disks
-    #[arg(long, env = "SKIP_DF_COLLECTION", value_parser = FalseyValueParser::new())]
+    #[arg(long, env = "SKIP_DF_COLLECTION", value_parser = truth)]
     pub skip_df_collection: bool,
 
-    /// What the server may ever ask for: `read`, `operate` (and start, stop, restart, kill, pause) or `full`
+    /// What the server may ever ask for: `read` (what shows), `operate` (and logs, start, stop, restart, kill, pause,
+    /// unpause, wait) or `full`
     #[arg(long, env = "ACCESS", value_name = "ROLE", default_value = "full")]
     pub access: Role,
 
@@ -150,25 +161,51 @@ impl Settings {
 /// What the server may ever ask for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
 pub enum Role {
-    /// Everything that shows.
+    /// Everything that shows, but for logs and files.
     Read,
-    /// And start, stop, restart, kill, pause, unpause, wait.
+    /// And logs, start, stop, restart, kill, pause, unpause, wait.
     Operate,
     /// Everything.
     Full,
 }
 
-/// A span of time in whole seconds.
+/// A span of time in whole seconds, from one second to a day.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Seconds(pub Duration);
 
-impl FromStr for Seconds {
-    type Err = std::num::ParseIntError;
+/// Why a text is no span of time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SecondsError;
 
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        text.trim()
-            .parse()
-            .map(|seconds: u32| Self(Duration::from_secs(seconds.into())))
+impl fmt::Display for SecondsError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "a span of time is a whole number of seconds from 1 to {SECONDS_MAX}"
+        )
+    }
+}
+
+impl std::error::Error for SecondsError {}
+
+impl FromStr for Seconds {
+    type Err = SecondsError;
+
+    fn from_str(text: &str) -> Result<Self, SecondsError> {
+        let seconds: u32 = text.trim().parse().map_err(|_| SecondsError)?;
+        if !(1..=SECONDS_MAX).contains(&seconds) {
+            return Err(SecondsError);
+        }
+        Ok(Self(Duration::from_secs(seconds.into())))
+    }
+}
+
+/// Words for yes and no. Any other is an error: a mistyped no must not open a door.
+fn truth(text: &str) -> Result<bool, String> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "true" | "1" | "yes" | "on" | "y" | "t" => Ok(true),
+        "false" | "0" | "no" | "off" | "n" | "f" => Ok(false),
+        _ => Err("this is either true or false".to_owned()),
     }
 }
 
@@ -205,4 +242,48 @@ fn level(text: &str) -> Result<LevelFilter, String> {
     level
         .parse()
         .map_err(|_| "a level is debug, info, warn or error".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn spans() {
+        let check = |text: &str, expected: Option<u64>| {
+            let span = expected.map(|seconds| Seconds(Duration::from_secs(seconds)));
+            assert_eq!(text.parse().ok(), span, "{text}");
+        };
+        check("30", Some(30));
+        check(" 1\n", Some(1));
+        check("86400", Some(86_400));
+        check("86401", None);
+        check("0", None);
+        check("-1", None);
+        check("30s", None);
+        check("1.5", None);
+        check("", None);
+    }
+
+    #[test]
+    fn yes_and_no() {
+        let check = |text: &str, expected: Option<bool>| assert_eq!(truth(text).ok(), expected, "{text}");
+        check("true", Some(true));
+        check("YES", Some(true));
+        check("1", Some(true));
+        check("off", Some(false));
+        check("0", Some(false));
+        check("nope", None);
+        check("", None);
+    }
+
+    #[test]
+    fn levels() {
+        let check =
+            |text: &str, expected: Option<LevelFilter>| assert_eq!(level(text).ok(), expected, "{text}");
+        check("info", Some(LevelFilter::INFO));
+        check("WARNING", Some(LevelFilter::WARN));
+        check(" debug ", Some(LevelFilter::DEBUG));
+        check("loud", None);
+    }
 }
