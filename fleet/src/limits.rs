@@ -21,3 +21,7 @@ pub const SECONDS_MAX: u32 = 24 * 60 * 60;
 /// Largest message that can be allowed, in MiB. It is spooled to a disk while it passes; stops a mistyped number from
 /// filling that.
 pub const MESSAGE_MIB_MAX: u32 = 4096;
+
+/// Length of a path that anything less than full access may ask for, in bytes. Stops long ones from costing anything
+/// to look through.
+pub const PATH_BYTES_MAX: usize = 4096;

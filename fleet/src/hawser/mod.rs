@@ -4,6 +4,8 @@
 //! `HAWSER.md` has every message and where this differs. [`Settings`] are Hawser's variables and flags of the same
 //! names.
 
+pub mod access;
+pub mod audit;
 pub mod identity;
 mod settings;
 

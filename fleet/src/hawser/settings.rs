@@ -36,7 +36,7 @@ pub struct Settings {
 
     /// Server to dial, with its path: `wss://HOST/api/hawser/connect` (edge mode). Without it, listen (standard mode)
     #[arg(long, env = "DOCKHAND_SERVER_URL", value_name = "URL")]
-    server: Option<Server>,
+    server: Option<String>,
 
     /// Token, as the server made it. Everybody who may look at this process sees it; prefer a file
     #[arg(long, env = "TOKEN", value_name = "TOKEN", hide_env_values = true)]

@@ -33,7 +33,8 @@ impl Settings {
     /// The mode.
     ///
     /// # Errors
-    /// [`HawserError::Settings`] when there is no token where one is needed, or none that can be read.
+    /// [`HawserError::Settings`] when the server is none to dial, or there is no token where one is needed, or none that
+    /// can be read.
     pub fn mode(&self) -> Result<Mode, HawserError> {
         let token = match &self.token_file {
             Some(path) => Some(Token::read(path).map_err(|error| {
@@ -42,7 +43,12 @@ impl Settings {
             None => self.token.clone(),
         };
         match (&self.server, token) {
-            (Some(server), Some(token)) => Ok(Mode::Edge(server.clone(), token)),
+            (Some(server), Some(token)) => {
+                let server: Server = server
+                    .parse()
+                    .map_err(|error| HawserError::Settings(format!("DOCKHAND_SERVER_URL: {error}")))?;
+                Ok(Mode::Edge(server, token))
+            }
             (Some(_), None) => Err(HawserError::Settings(
                 "to dial a server a token is needed: set TOKEN_FILE or TOKEN to what the server made for this \
                  environment"
@@ -145,6 +151,7 @@ mod tests {
             Ok("edge wss://hub/x filed"),
         );
         check("--server wss://hub/x", Err("a token is needed"));
+        check("--server https://hub/x --token t", Err("begins with wss://"));
         check(
             "--server wss://hub/x --token t --token-file FILE.no",
             Err(".no: "),
