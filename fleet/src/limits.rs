@@ -25,3 +25,7 @@ pub const MESSAGE_MIB_MAX: u32 = 4096;
 /// Length of a path that anything less than full access may ask for, in bytes. Stops long ones from costing anything
 /// to look through.
 pub const PATH_BYTES_MAX: usize = 4096;
+
+/// How long the system may take to tell how full a disk is. Stops a network's disk whose server is gone from holding up
+/// whatever else there is to tell.
+pub const DISK_ANSWER: Duration = Duration::from_secs(2);

@@ -6,6 +6,7 @@
 
 pub mod access;
 pub mod audit;
+pub mod host;
 pub mod identity;
 mod settings;
 
