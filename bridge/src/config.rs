@@ -44,6 +44,8 @@ pub enum Command {
     /// Run the bridge alone, as a service does.
     Serve(Serve),
     /// Stop every container, and a running `up` or `serve` with them.
+    ///
+    /// Those of a runtime that it was not started with are stopped as well, if that runtime is named here.
     Down(Down),
     /// Read the journal: everything that ever happened and is still kept.
     Journal(Journal),

@@ -6,14 +6,15 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
+use clap::ValueEnum;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
-use wire::request::{IfNewer, Stop};
+use wire::request::{IfNewer, Nothing, Stop};
 use wire::{RefusalCode, Request, Response, Status};
 
 use crate::client::Client;
-use crate::config::{Down, Layout, Retention};
+use crate::config::{Down, Layout, Retention, RuntimeName};
 use crate::listen;
 use crate::serve::{self, StartError};
 use crate::sys::pidfd;
@@ -33,9 +34,10 @@ pub fn run(arguments: &Down) -> Result<(), StartError> {
     serve::end_signals()?;
     let layout = serve::prepare(&arguments.common)?;
     let stopped = match Client::connect(&layout.sockets().join(listen::WATCH)) {
-        Ok(watch) => {
+        Ok(mut watch) => {
             let failed = |error| StartError::File(layout.sockets(), error);
-            stop_through(&layout, watch).map_err(failed)?
+            let all = knows(&mut watch, &arguments.common.runtimes.names).map_err(failed)?;
+            stop_through(&layout, watch).map_err(failed)? && all
         }
         Err(_) => false,
     };
@@ -46,7 +48,20 @@ pub fn run(arguments: &Down) -> Result<(), StartError> {
     }
 }
 
-/// Nobody runs, or who ran might not be asked to stop: this process is the bridge for as long as it takes.
+/// Whether a bridge that runs was started with all of these runtimes: it sees no container of another.
+fn knows(watch: &mut Client, names: &[RuntimeName]) -> io::Result<bool> {
+    let answers = watch.ask(&Request::Info(Nothing::default()))?;
+    let Some(Response::Info(info)) = answers.first() else {
+        return Ok(false);
+    };
+    let knows = |name: &RuntimeName| {
+        let word = name.to_possible_value();
+        word.is_some_and(|word| info.runtimes.iter().any(|known| known == word.get_name()))
+    };
+    Ok(names.iter().all(knows))
+}
+
+/// Nobody runs, or who ran might not be asked to stop, or does not see all there is: this process is the bridge for as long as it takes.
 fn stop_alone(arguments: &Down, layout: &Layout) -> Result<(), StartError> {
     let ceiling = serve::ceiling(&arguments.common)?.for_root();
     let (bridge, _gate) = serve::start(&arguments.common, layout, Retention::ALL, ceiling, false)?;

@@ -4,8 +4,10 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
+use harness::binaries::binaries;
+use harness::daemon::Daemon;
 use harness::droidspaces::Event;
-use harness::{World, pace};
+use harness::{Pair, World, pace, pair};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
@@ -496,4 +498,36 @@ fn both_kinds_live_side_by_side() {
     }
     docker.delete("/containers/mine").expect(204);
     docker.delete("/containers/web").expect(501);
+}
+
+/// A bridge sees no container of a runtime that it was not started with. Whoever wants all stopped means these, too.
+#[test]
+fn down_stops_what_the_bridge_does_not_see() {
+    let mut pair = Pair::start();
+    let docker = pair.docker();
+    docker.run("web", "exec sleep 100000");
+    let init = docker.inspect("web")["State"]["Pid"].as_i64().unwrap();
+    pair.bridge().crash();
+    let dir = pair.dir().to_owned();
+    let workspace = dir.join("workspace");
+    let mut other = Daemon::spawn(
+        "another bridge",
+        &binaries().bridge,
+        &[
+            "serve".as_ref(),
+            "--state-dir".as_ref(),
+            dir.as_os_str(),
+            "--runtime".as_ref(),
+            "droidspaces".as_ref(),
+            "--droidspaces-root".as_ref(),
+            workspace.as_os_str(),
+        ],
+    );
+    pace::until("it answers", LIMIT, || {
+        let list = docker.get("/containers/json?all=1");
+        (list.status == 200 && list.json().as_array().is_some_and(Vec::is_empty)).then_some(())
+    });
+    assert!(pair::down(&dir));
+    assert_eq!(other.wait().code(), Some(0));
+    assert!(!Path::new(&format!("/proc/{init}")).exists());
 }
