@@ -2,6 +2,118 @@
 
 use std::time::Duration;
 
+// The edge mode's.
+
+/// How long dialling the server may take, from the name to the WebSocket. Stops a server that accepts and says nothing.
+pub const DIAL: Duration = Duration::from_secs(10);
+
+/// What a proxy or a server may say before there is a WebSocket, in bytes. Stops one that never ends its head.
+pub const HANDSHAKE_HEAD_MAX: usize = 16 << 10;
+
+/// How long a write may make no progress. Stops a server that no longer reads from holding everything that is for it.
+pub const WRITE_PROGRESS: Duration = Duration::from_secs(60);
+
+/// How long the server may be silent, unless twice the heartbeat is longer. Stops a connection that is dead, and that
+/// nobody told us of, from being taken for one that is quiet.
+pub const SILENCE: Duration = Duration::from_secs(60);
+
+/// How long a connection must have lived for the next attempts to begin with short delays again. Stops a server that
+/// welcomes and throws out from being hammered.
+pub const LIVED: Duration = Duration::from_secs(30);
+
+/// Delay after "Invalid token", at least: each attempt blocks every agent of the same address for five minutes.
+pub const DELAY_BAD_TOKEN: Duration = Duration::from_secs(60);
+
+/// Delay after "Too many failed attempts", at least: that is how long the server refuses whoever comes.
+pub const DELAY_LOCKED_OUT: Duration = Duration::from_secs(5 * 60);
+
+/// Longest delay that a server can ask for. Stops one from sending an agent away for ever.
+pub const DELAY_MAX: Duration = Duration::from_secs(60 * 60);
+
+/// How long ending may take once asked to. Stops a server that does not read from holding up a shutdown.
+pub const FAREWELL: Duration = Duration::from_millis(1500);
+
+/// A message of the server's that is kept in memory, in bytes; larger ones are spooled. Stops one from filling memory;
+/// and so much may be around the body of a larger one.
+pub const MESSAGE_SMALL: usize = 1 << 20;
+
+/// A body of Docker's that is kept in memory, in bytes; larger ones are spooled.
+pub const BODY_SMALL: usize = 256 << 10;
+
+/// Largest message that is sent, in bytes. The server takes 100 MiB and closes the connection for more.
+pub const MESSAGE_SENT_MAX: u64 = 95 << 20;
+
+/// A piece of a larger message, in bytes. Between two of them an answer to a ping can go.
+pub const FRAGMENT: usize = 64 << 10;
+
+/// What of a stream goes into one message, in bytes, before it is coded.
+pub const STREAM_DATA: usize = 32 << 10;
+
+/// A line of progress that is sent as a whole, in bytes; a longer one is cut. Stops a line that never ends.
+pub const LINE_MAX: usize = 256 << 10;
+
+/// What waits to be sent, in bytes and in messages. Whoever has more waits. Stops an engine that is faster than the
+/// line from filling memory.
+pub const OUTBOX_BYTES: usize = 1 << 20;
+/// As [`OUTBOX_BYTES`].
+pub const OUTBOX_MESSAGES: usize = 256;
+
+/// Answers to pings that wait to be sent. Stops a server that asks faster than it reads; those over it are dropped.
+pub const OUTBOX_URGENT: usize = 16;
+
+/// Requests that the server may have open. Stops one that asks and asks from filling memory; those over it get a 503.
+pub const REQUESTS_MAX: usize = 1024;
+
+/// Requests that do not stream and that Docker has at once; others wait. Stops a dashboard of hundreds of containers
+/// from opening as many connections.
+pub const REQUESTS_AT_ONCE: usize = 64;
+
+/// Spools at once; whoever needs another waits. Stops large bodies from filling a disk.
+pub const SPOOLS_AT_ONCE: usize = 4;
+
+/// Body of a compose request, in bytes: it is held in memory as its files are written. Stops one from filling that.
+pub const COMPOSE_BODY_MAX: u64 = 32 << 20;
+
+/// What a terminal shows in one message, in bytes, before it is coded.
+pub const TERMINAL_DATA: usize = 16 << 10;
+
+/// Terminals at once. Stops a server from filling memory and processes; those over it get an error.
+pub const TERMINALS_MAX: usize = 64;
+
+/// What is typed and waits for a terminal that does not read, in bytes and in messages. Stops a paste into a program
+/// that hangs from filling memory; a terminal over it ends with an error.
+pub const TYPED_BYTES: usize = 1 << 20;
+/// As [`TYPED_BYTES`].
+pub const TYPED_MESSAGES: usize = 4096;
+
+/// An event of Docker's, in bytes; a longer one is left out. Stops a line that never ends.
+pub const EVENT_LINE_MAX: usize = 1 << 20;
+
+/// Events that are sent and that the server has not confirmed. Over it, no more are read. Stops a server that never
+/// confirms from filling memory.
+pub const EVENTS_UNCONFIRMED_MAX: usize = 1024;
+
+/// Events that are remembered so that none is sent twice. Stops a burst from filling the state file.
+pub const EVENTS_RECENT_MAX: usize = 4096;
+
+/// Time between attempts to follow Docker's events, at first and at most. Stops an engine that refuses from being
+/// hammered.
+pub const EVENTS_DELAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
+
+/// Connections to the health check at once, and how long each may last. Stops whoever opens some and says nothing.
+pub const HEALTH_CONNECTIONS: usize = 16;
+/// As [`HEALTH_CONNECTIONS`].
+pub const HEALTH_LASTS: Duration = Duration::from_secs(5);
+
+// Docker's.
+
+/// Threads for what would hold up everything else: files, names of hosts. Stops either from starting hundreds.
+pub const BLOCKING_THREADS: usize = 8;
+
+/// How long Docker may take to say its version before the server is greeted without. Stops an engine that hangs from
+/// keeping the agent away.
+pub const DOCKER_VERSION: Duration = Duration::from_secs(5);
+
 /// How long a Docker socket may take to accept. Stops an engine that hangs from holding requests for ever.
 pub const DOCKER_CONNECT: Duration = Duration::from_secs(10);
 

@@ -126,6 +126,19 @@ impl Docker {
         serde_json::from_slice(&collect(answer.into_body()).await?).map_err(DockerError::Shape)
     }
 
+    /// Orders what is at `path` with `method`; a good answer has nothing more to say.
+    ///
+    /// # Errors
+    /// As [`Docker::ask`].
+    pub async fn order(&self, method: Method, path: &str) -> Result<(), DockerError> {
+        let answer = self.send(request(method, path, None)).await?;
+        if answer.status().is_success() {
+            Ok(())
+        } else {
+            Err(refused(answer).await)
+        }
+    }
+
     /// Asks for `/version`.
     ///
     /// # Errors

@@ -6,11 +6,15 @@
 
 pub mod access;
 pub mod audit;
+mod edge;
 pub mod host;
 pub mod identity;
+pub mod message;
 mod settings;
 
 use std::fmt;
+
+use crate::limits;
 
 pub use settings::{Mode, Role, Seconds, SecondsError, Server, ServerError, Settings, Token, TokenError};
 
@@ -39,6 +43,37 @@ impl std::error::Error for HawserError {}
 /// # Errors
 /// What kept it from starting.
 pub fn run(settings: &Settings) -> Result<(), HawserError> {
-    let _ = settings;
-    Ok(())
+    // One thread: what passes is bytes, and an idle agent is to be small.
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(limits::BLOCKING_THREADS)
+        .build()
+        .map_err(HawserError::System)?;
+    let outcome = runtime.block_on(async {
+        match settings.mode()? {
+            Mode::Edge(server, token) => edge::run(settings, server, token).await,
+            Mode::Standard(_) => Ok(()),
+        }
+    });
+    // A name that is being looked up is not waited for.
+    runtime.shutdown_background();
+    outcome
+}
+
+/// Ends when the system asks this process to: SIGTERM or SIGINT.
+async fn stop() {
+    use tokio::signal::unix::{SignalKind, signal};
+    let terminate = signal(SignalKind::terminate());
+    let interrupt = signal(SignalKind::interrupt());
+    match (terminate, interrupt) {
+        (Ok(mut terminate), Ok(mut interrupt)) => {
+            tokio::select! {
+                _ = terminate.recv() => {}
+                _ = interrupt.recv() => {}
+            }
+        }
+        // Without them the signal itself ends this process.
+        _ => std::future::pending().await,
+    }
+    tracing::info!("asked to end");
 }

@@ -1,0 +1,293 @@
+//! The edge mode: dials the server, says who it is, does what it asks for, and does so again when the line is cut.
+
+mod agent;
+mod backoff;
+mod cut;
+mod dial;
+mod requests;
+mod session;
+mod socket;
+mod streams;
+mod terminals;
+
+use std::fmt;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep, timeout};
+
+use self::agent::Agent;
+use self::backoff::Backoff;
+use self::dial::{DialError, Line, Proxies, Trust};
+use self::session::Session;
+use self::socket::{Outbox, Reader, Received, Room, SocketError};
+use super::identity::Identity;
+use super::message::{Incoming, Outgoing, PROTOCOL, ServerError};
+use super::settings::{Role, Server, Settings, Token};
+use super::{HawserError, stop};
+use crate::docker::Docker;
+use crate::limits;
+
+/// Why a connection ended, or none began.
+#[derive(Debug)]
+enum Failure {
+    /// There was no WebSocket.
+    Dial(DialError),
+    /// The WebSocket ended.
+    Socket(SocketError),
+    /// The server lets nobody like this in.
+    Refused(ServerError),
+    /// The server says nothing, or something else, where a welcome belongs.
+    NoWelcome,
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Dial(error) => error.fmt(f),
+            Self::Socket(error) => error.fmt(f),
+            Self::Refused(error) if error.text.is_empty() => f.write_str("the server refuses this agent"),
+            Self::Refused(error) => write!(f, "the server refuses this agent: {}", error.text),
+            Self::NoWelcome => f.write_str("the server does not welcome"),
+        }
+    }
+}
+
+impl From<SocketError> for Failure {
+    fn from(error: SocketError) -> Self {
+        Self::Socket(error)
+    }
+}
+
+/// How a connection went.
+struct Ended {
+    /// Since the welcome, if there was one.
+    lived: Option<Duration>,
+    failure: Failure,
+}
+
+impl<E: Into<Failure>> From<E> for Ended {
+    fn from(failure: E) -> Self {
+        Self {
+            lived: None,
+            failure: failure.into(),
+        }
+    }
+}
+
+/// The edge mode.
+#[derive(Debug)]
+struct Edge {
+    server: Server,
+    token: Token,
+    identity: Identity,
+    trust: Trust,
+    proxies: Proxies,
+    agent: Arc<Agent>,
+    /// Where large messages wait.
+    room: Room,
+    welcome_timeout: Duration,
+    heartbeat: Duration,
+    message_max: u64,
+}
+
+/// Stays connected to `server` until asked to end.
+///
+/// # Errors
+/// What kept it from starting.
+pub(super) async fn run(settings: &Settings, server: Server, token: Token) -> Result<(), HawserError> {
+    let edge = Edge::new(settings, server, token)?;
+    let mut delays = Backoff::new(settings.reconnect_delay.0, settings.max_reconnect_delay.0);
+    let mut stop = pin!(stop());
+    loop {
+        tracing::info!(server = %edge.server, "connecting");
+        let Some(Ended { lived, failure }) = edge.connect(stop.as_mut()).await else {
+            return Ok(());
+        };
+        let delay = delays.after(&failure, lived, getrandom::u32().unwrap_or(u32::MAX / 2));
+        tracing::warn!("{failure}; next attempt in {:.1} s", delay.as_secs_f64());
+        tokio::select! {
+            () = sleep(delay) => {}
+            () = stop.as_mut() => return Ok(()),
+        }
+    }
+}
+
+impl Edge {
+    fn new(settings: &Settings, server: Server, token: Token) -> Result<Self, HawserError> {
+        let wrong = |text: String| HawserError::Settings(text);
+        let pin = settings.tls_pin.as_deref();
+        let trust = Trust::of(pin, settings.tls_skip_verify, settings.ca_cert.clone())
+            .map_err(|error| wrong(error.to_string()))?;
+        if !server.is_secure() {
+            tracing::warn!(
+                "ws:// is not encrypted: whoever is between here and the server can read the token"
+            );
+        } else if trust == Trust::Anybody {
+            tracing::warn!("TLS_SKIP_VERIFY: whoever is between here and the server can read the token");
+        }
+        let identity = Identity::of(settings)?;
+        std::fs::create_dir_all(&settings.state_dir).map_err(HawserError::System)?;
+        let agent = Agent {
+            docker: Docker::new(settings.docker()?),
+            role: settings.access,
+            request_timeout: settings.request_timeout.0,
+            room: Room::new(&settings.state_dir),
+            at_once: Semaphore::new(limits::REQUESTS_AT_ONCE),
+        };
+        Ok(Self {
+            server,
+            token,
+            identity,
+            trust,
+            proxies: Proxies::of_environment().map_err(wrong)?,
+            agent: Arc::new(agent),
+            room: Room::new(&settings.state_dir),
+            welcome_timeout: settings.welcome_timeout.0,
+            heartbeat: settings.heartbeat_interval.0,
+            message_max: u64::from(settings.max_message_size_mb) << 20,
+        })
+    }
+
+    /// One connection, to its end. Nothing when it ended because `stop` did.
+    async fn connect(&self, mut stop: std::pin::Pin<&mut impl Future<Output = ()>>) -> Option<Ended> {
+        let line = tokio::select! {
+            line = dial::dial(&self.server, &self.trust, &self.proxies) => line,
+            () = stop.as_mut() => return None,
+        };
+        let line = match line {
+            Ok(line) => line,
+            Err(error) => return Some(Failure::Dial(error).into()),
+        };
+        let (outbox, mut writing, reader) = self.open(line);
+        let mut tasks = JoinSet::new();
+        tokio::select! {
+            ended = self.talk(&outbox, reader, &mut tasks) => {
+                // A server that closed is answered; one that is gone is not waited for.
+                let _ = timeout(limits::FAREWELL, writing.join_next()).await;
+                Some(ended)
+            }
+            Some(written) = writing.join_next() => {
+                let error = match written {
+                    Ok(Err(error)) => error,
+                    _ => SocketError::Broken(std::io::ErrorKind::BrokenPipe.into()),
+                };
+                Some(error.into())
+            }
+            () = stop => {
+                outbox.close(1001, "agent ends");
+                let _ = timeout(limits::FAREWELL, writing.join_next()).await;
+                None
+            }
+        }
+    }
+
+    /// Both directions of a line.
+    fn open(
+        &self,
+        line: Line,
+    ) -> (
+        Outbox,
+        JoinSet<Result<(), SocketError>>,
+        Reader<tokio::io::ReadHalf<Line>>,
+    ) {
+        let (input, output) = tokio::io::split(line);
+        let (outbox, outgo) = Outbox::new();
+        let mut writing = JoinSet::new();
+        writing.spawn(socket::write(output, outgo));
+        let silence = limits::SILENCE.max(self.heartbeat * 2);
+        let bounds = (self.message_max, silence);
+        let reader = Reader::new(input, outbox.clone(), self.room.clone(), bounds);
+        (outbox, writing, reader)
+    }
+
+    /// Hello, welcome, and everything behind.
+    async fn talk(
+        &self,
+        outbox: &Outbox,
+        mut reader: Reader<tokio::io::ReadHalf<Line>>,
+        tasks: &mut JoinSet<()>,
+    ) -> Ended {
+        self.hello(outbox).await;
+        match timeout(self.welcome_timeout, welcome(&mut reader)).await {
+            Err(_late) => return Failure::NoWelcome.into(),
+            Ok(Err(failure)) => return failure.into(),
+            Ok(Ok(())) => {}
+        }
+        tracing::info!(server = %self.server, "connected");
+        let welcomed = Instant::now();
+        let session = Session::new(Arc::clone(&self.agent), outbox.clone());
+        tasks.spawn(session::beat(outbox.clone(), self.heartbeat));
+        let error = session.run(reader).await;
+        Ended {
+            lived: Some(welcomed.elapsed()),
+            failure: error.into(),
+        }
+    }
+
+    async fn hello(&self, outbox: &Outbox) {
+        let version = timeout(limits::DOCKER_VERSION, self.agent.docker.version()).await;
+        let engine = match version {
+            Ok(Ok(version)) if !version.engine.is_empty() => version.engine,
+            Ok(Ok(_)) => "unknown".to_owned(),
+            Ok(Err(error)) => {
+                tracing::warn!(%error, "Docker is not there");
+                "unknown".to_owned()
+            }
+            Err(_late) => {
+                tracing::warn!("Docker does not answer");
+                "unknown".to_owned()
+            }
+        };
+        let hello = Outgoing::Hello {
+            version: env!("CARGO_PKG_VERSION"),
+            protocol: PROTOCOL,
+            agent_id: &self.identity.id,
+            agent_name: &self.identity.name,
+            token: self.token.reveal(),
+            token_hash: &self.token.hash(),
+            docker_version: &engine,
+            hostname: &self.identity.hostname,
+            capabilities: self.capabilities(),
+        };
+        // Where the connection is gone already, there is no welcome either.
+        let _ = outbox.send(&hello).await;
+    }
+
+    fn capabilities(&self) -> &'static [&'static str] {
+        if self.agent.role == Role::Full {
+            &["exec"]
+        } else {
+            &[]
+        }
+    }
+}
+
+/// Waits for the welcome.
+async fn welcome(reader: &mut Reader<tokio::io::ReadHalf<Line>>) -> Result<(), Failure> {
+    loop {
+        let text = match reader.next().await {
+            Ok(Received::Small(text)) => text,
+            Ok(Received::Large(_)) => return Err(Failure::NoWelcome),
+            // Its reason is what an error would have said.
+            Err(SocketError::Closed(1008, text)) => {
+                return Err(Failure::Refused(ServerError {
+                    text,
+                    retry_after: None,
+                }));
+            }
+            Err(error) => return Err(error.into()),
+        };
+        match Incoming::decode(&text) {
+            Ok(Incoming::Welcome) => return Ok(()),
+            Ok(Incoming::Error(error)) => return Err(Failure::Refused(error)),
+            // Some servers ping whoever is there.
+            Ok(Incoming::Ping | Incoming::Unknown(_)) => {}
+            Ok(_) => return Err(Failure::NoWelcome),
+            Err(error) => tracing::warn!(%error, "the server sent what is no message"),
+        }
+    }
+}
