@@ -1,7 +1,7 @@
-//! The two programs, and what stands in for a third.
+//! The programs, and what stands in for one of somebody else's.
 
 use std::env;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
@@ -24,7 +24,8 @@ pub struct Binaries {
 pub fn binaries() -> &'static Binaries {
     static BINARIES: OnceLock<Binaries> = OnceLock::new();
     BINARIES.get_or_init(|| {
-        let folder = env::var_os(BIN_DIR).map_or_else(build, PathBuf::from);
+        let folder =
+            env::var_os(BIN_DIR).map_or_else(|| build(&["socketd-bridge", "socketd"]), PathBuf::from);
         let program = |name: &str| {
             let path = folder.join(name);
             assert!(path.is_file(), "there is no {}", path.display());
@@ -34,6 +35,21 @@ pub fn binaries() -> &'static Binaries {
             bridge: program("socketd-bridge"),
             socketd: program("socketd"),
         }
+    })
+}
+
+/// The program that dials out, or is dialled: the one in `SOCKETD_BIN_DIR`, or, built on first use, the one beside
+/// the tests.
+///
+/// # Panics
+/// When it cannot be built.
+pub fn fleet() -> &'static Path {
+    static FLEET: OnceLock<PathBuf> = OnceLock::new();
+    FLEET.get_or_init(|| {
+        let folder = env::var_os(BIN_DIR).map_or_else(|| build(&["socketd-fleet"]), PathBuf::from);
+        let path = folder.join("socketd-fleet");
+        assert!(path.is_file(), "there is no {}", path.display());
+        path
     })
 }
 
@@ -77,22 +93,15 @@ fn profile() -> PathBuf {
     profile.expect("tests run from cargo's target folder").to_owned()
 }
 
-/// Builds both. Cargo itself sees to it that two test programs do not do it at once.
-fn build() -> PathBuf {
+/// Builds packages' programs. Cargo itself sees to it that two test programs do not do it at once.
+fn build(packages: &[&str]) -> PathBuf {
     // What cargo says now, for a target folder may be shared by several clones.
     let own =
         env::var_os("CARGO_MANIFEST_DIR").map_or_else(|| env!("CARGO_MANIFEST_DIR").into(), PathBuf::from);
     let workspace = own.parent().unwrap();
     let mut command = Command::new(env!("CARGO"));
-    command.args([
-        "build",
-        "--quiet",
-        "-p",
-        "socketd-bridge",
-        "-p",
-        "socketd",
-        "--bins",
-    ]);
+    command.args(["build", "--quiet", "--bins"]);
+    command.args(packages.iter().flat_map(|package| ["-p", package]));
     let folder = profile();
     if folder.ends_with("release") {
         command.arg("--release");

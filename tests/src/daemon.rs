@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
-use std::process::{Child, ChildStdin, ExitStatus, Stdio};
+use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -49,14 +49,21 @@ impl Daemon {
         program: &Path,
         arguments: &[A],
     ) -> Self {
-        let mut command = world::start(world, program, arguments);
+        Self::run(name, world::start(world, program, arguments))
+    }
+
+    /// The same of a command that has everything but its three streams.
+    ///
+    /// # Panics
+    /// When it cannot be started.
+    pub fn run(name: &'static str, mut command: Command) -> Self {
         command
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped());
         let mut child = command
             .spawn()
-            .unwrap_or_else(|error| panic!("{}: {error}", program.display()));
+            .unwrap_or_else(|error| panic!("{}: {error}", command.get_program().display()));
         let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
         let (line_sender, lines) = channel();
         let stdout = BufReader::new(child.stdout.take().unwrap());

@@ -11,6 +11,7 @@ pub mod clock;
 pub mod daemon;
 pub mod dice;
 pub mod docker;
+pub mod dockhand;
 pub mod droidspaces;
 pub mod fuse;
 pub mod http;
@@ -24,6 +25,7 @@ pub mod world;
 
 pub use cli::Cli;
 pub use docker::Docker;
+pub use dockhand::Dockhand;
 pub use http::{Address, Answer, Connection};
 pub use machine::Machine;
 pub use pair::Pair;

@@ -149,8 +149,13 @@ const TABLE: &[Allowed] = &[
             "tar",
             "axum",
             "tokio",
+            "tokio-tungstenite",
+            "futures-util",
+            "base64",
+            "tokio-rustls",
+            "rcgen",
         ],
-        for_tests: &["sha2", "toml", "bollard", "tokio", "futures-util"],
+        for_tests: &["sha2", "toml", "bollard"],
     },
 ];
 
