@@ -8,7 +8,7 @@ use harness::{Docker, Pair, pace};
 use serde_json::{Value, json};
 
 /// Ends with 3 when asked to.
-const POLITE: &str = "trap 'exit 3' TERM; while :; do sleep 1000 & wait; done";
+const POLITE: &str = "trap 'exit 3' TERM; echo here; while :; do sleep 1000 & wait; done";
 /// Never ends by itself, and as first process of its namespace hears nothing but SIGKILL.
 const DEAF: &str = "exec sleep 100000";
 
@@ -42,6 +42,11 @@ fn from_image_to_nothing() {
     assert_eq!(listed["Id"], id.as_str());
     docker.delete("/containers/web").expect(409);
 
+    // A first process that has not set its trap yet does not get the signal at all.
+    pace::until("the trap", Duration::from_secs(20), || {
+        let log = docker.get("/containers/web/logs?stdout=1").expect(200).body;
+        log.ends_with(b"here\n").then_some(())
+    });
     docker.post("/containers/web/stop").expect(204);
     docker.post("/containers/web/stop").expect(304);
     let stopped = docker.inspect("web");

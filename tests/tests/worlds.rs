@@ -40,7 +40,7 @@ fn live(pair: &mut Pair) {
     docker.import("bb:latest", &rootfs::busybox());
     let body = json!({
         "Image": "bb:latest", "StopTimeout": 1, "User": "ana",
-        "Cmd": ["/bin/sh", "-c", "id -u; trap 'exit 4' TERM; while :; do sleep 1000 & wait; done"],
+        "Cmd": ["/bin/sh", "-c", "trap 'exit 4' TERM; id -u; while :; do sleep 1000 & wait; done"],
         "HostConfig": { "Memory": 64 << 20, "PidsLimit": 50, "Init": true }
     });
     docker.create_from("web", &body);

@@ -42,7 +42,7 @@ fn with_calls_up_to(last: u32) {
 fn live() {
     let mut scene = Scene::new();
     let mut spec = Scene::shell(
-        "grep Seccomp: /proc/self/status; id -u; echo ready; trap 'exit 4' TERM; while :; do sleep 1; done",
+        "grep Seccomp: /proc/self/status; id -u; trap 'exit 4' TERM; echo ready; while :; do sleep 1; done",
     );
     spec.process.user = "ana".to_owned();
     spec.process.tty = true;
