@@ -141,3 +141,87 @@ pub const PATH_BYTES_MAX: usize = 4096;
 /// How long the system may take to tell how full a disk is. Stops a network's disk whose server is gone from holding up
 /// whatever else there is to tell.
 pub const DISK_ANSWER: Duration = Duration::from_secs(2);
+
+// The standard mode's.
+
+/// Connections at once. Stops whoever opens them without end from taking all memory and descriptors.
+pub const CONNECTIONS_MAX: usize = 512;
+
+/// Of these, from one address. Stops one client from leaving no room for others.
+pub const CONNECTIONS_FROM_ONE_MAX: usize = 256;
+
+/// How long a client may take for the head of a request, and between two. Stops one that connects and says nothing.
+pub const HEAD: Duration = Duration::from_secs(60);
+
+/// What of a connection waits in memory, in bytes, and so the longest head. Stops heads that never end.
+pub const CONNECTION_BUFFER_MAX: usize = 64 << 10;
+
+/// How long a TLS handshake may take. Stops a client that begins one and no more.
+pub const TLS_HANDSHAKE: Duration = Duration::from_secs(10);
+
+/// How long a connection may take to become a stream once both ends have said so.
+pub const UPGRADE: Duration = Duration::from_secs(10);
+
+/// Silence before the kernel asks whether a client is still there, between its questions, and how many stay unanswered.
+/// Stops those that vanished from holding a connection for ever.
+pub const KEEPALIVE_IDLE: Duration = Duration::from_secs(60);
+/// As [`KEEPALIVE_IDLE`].
+pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
+/// As [`KEEPALIVE_IDLE`].
+pub const KEEPALIVE_PROBES: u32 = 4;
+
+/// Pause when the system lets nobody in. Stops that from taking a whole processor.
+pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// How long requests may still go on when asked to end.
+pub const DRAIN: Duration = Duration::from_secs(5);
+
+/// Wrong tokens from one address before no more of it is looked at, and for how long. Stops guessing.
+pub const FAILURES_MAX: u32 = 10;
+/// As [`FAILURES_MAX`].
+pub const FAILURES_PERIOD: Duration = Duration::from_secs(60);
+/// Addresses with wrong tokens that are remembered. Stops a crowd of them from filling memory.
+pub const FAILURE_SOURCES_MAX: usize = 1024;
+
+/// Length of a certificate's or a key's file, in bytes. Stops a file that is none from being read.
+pub const CERTIFICATE_BYTES_MAX: usize = 256 << 10;
+
+// Compose's.
+
+/// Length of a request for compose, in bytes, files and all. Stops one from filling memory.
+pub const COMPOSE_REQUEST_MAX: usize = 32 << 20;
+
+/// Commands of compose at once; others wait. Stops a server from filling a phone's memory with them.
+pub const COMPOSE_AT_ONCE: usize = 4;
+
+/// How long a command that took too long may take to end by itself, and how long whatever it left behind may keep its
+/// output open. Stops one that heeds nothing.
+pub const COMPOSE_FAREWELL: Duration = Duration::from_secs(5);
+
+/// How long looking for the command may take. Stops a plugin that hangs from holding up a hello.
+pub const COMPOSE_LOOK: Duration = Duration::from_secs(20);
+
+/// What is told of a command's output, in bytes, each of the two. Stops one that writes without end from filling
+/// memory.
+pub const COMPOSE_OUTPUT_MAX: usize = 1 << 20;
+
+/// A line of output that is told as a whole, in bytes; a longer one is cut.
+pub const COMPOSE_LINE_MAX: usize = 16 << 10;
+
+/// Variables of a stack, and the length of a name or a value in bytes: what the system takes for one.
+pub const VARIABLES_MAX: usize = 4096;
+/// As [`VARIABLES_MAX`].
+pub const VARIABLE_BYTES_MAX: usize = 128 << 10;
+
+/// Files of a stack, to write or to delete. Stops a server from using up a disk's inodes.
+pub const STACK_FILES_MAX: usize = 4096;
+/// Length of each, in bytes.
+pub const STACK_FILE_BYTES_MAX: usize = 10 << 20;
+/// How deep below its stack's directory a file may be.
+pub const STACK_DEPTH_MAX: usize = 32;
+
+/// Length of the name of a project, a service or a part of a path, in bytes: that of a file's.
+pub const STACK_NAME_BYTES_MAX: usize = 255;
+
+/// Services that one request may name. Stops a command line that the system refuses.
+pub const STACK_SERVICES_MAX: usize = 256;

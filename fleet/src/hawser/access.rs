@@ -111,10 +111,7 @@ const PATH_SHOWN: usize = 80;
 
 /// Whether a request may change something, or enter a container.
 pub fn is_change(method: &Method, target: &str) -> bool {
-    let shows = |path: &str| {
-        let path = unversioned(path).map_or(path, |(_, rest)| rest);
-        is_among(READING, path) || is_among(FETCHING, path)
-    };
+    let shows = |path: &str| is_one_of(READING, path) || is_one_of(FETCHING, path);
     let path = target.split('?').next().unwrap_or_default();
     let is_harmless = matches!(*method, Method::GET | Method::HEAD) && shows(path);
     !is_harmless && needed(method, target) > Role::Read && !is_wait(method, path)
@@ -130,6 +127,11 @@ const FETCHING: &[&str] = &[
 
 fn is_wait(method: &Method, path: &str) -> bool {
     *method == Method::POST && path.ends_with("/wait") && needed(method, path) == Role::Operate
+}
+
+/// Whether a path, with a version or without, is one of these. `*` is one part of it, `**` one or more.
+pub(super) fn is_one_of(patterns: &[&str], path: &str) -> bool {
+    is_among(patterns, unversioned(path).map_or(path, |(_, rest)| rest))
 }
 
 /// The least role that has a request.

@@ -6,11 +6,13 @@
 
 pub mod access;
 pub mod audit;
+pub mod compose;
 mod edge;
 pub mod host;
 pub mod identity;
 pub mod message;
 mod settings;
+pub mod standard;
 
 use std::fmt;
 
@@ -52,7 +54,7 @@ pub fn run(settings: &Settings) -> Result<(), HawserError> {
     let outcome = runtime.block_on(async {
         match settings.mode()? {
             Mode::Edge(server, token) => edge::run(settings, server, token).await,
-            Mode::Standard(_) => Ok(()),
+            Mode::Standard(token) => standard::run(settings, token, stop()).await,
         }
     });
     // A name that is being looked up is not waited for.

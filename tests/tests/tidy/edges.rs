@@ -100,7 +100,6 @@ const TABLE: &[Allowed] = &[
             "http-body-util",
             "bytes",
             "futures-util",
-            "axum",
             "websocket-sans-io",
             "sha1",
             "tokio-rustls",
