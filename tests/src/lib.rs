@@ -5,6 +5,7 @@
 //! alone, as any user does, and it leaves nothing behind: a [`Pair`] that goes out of scope stops
 //! its containers, ends its processes, and complains about whatever is still there.
 
+pub mod agent;
 pub mod binaries;
 pub mod cli;
 pub mod clock;
@@ -23,6 +24,7 @@ pub mod rootfs;
 pub mod terminal;
 pub mod world;
 
+pub use agent::Agent;
 pub use cli::Cli;
 pub use docker::Docker;
 pub use dockhand::Dockhand;

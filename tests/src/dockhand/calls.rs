@@ -252,18 +252,26 @@ impl Environment {
     /// When no agent is connected.
     #[track_caller]
     pub fn stream(&self, method: &str, path: &str, body: Body) -> Stream {
+        self.try_stream(method, path, body).unwrap()
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// When no agent is connected.
+    pub fn try_stream(&self, method: &str, path: &str, body: Body) -> Result<Stream, String> {
         let (sender, receiver) = channel();
         let message = request(method, path, body, true);
         let id = self.hub.with(|state| {
             let pending = |link| Pending::Stream { link, sender };
             self.send(state, message, "requestId", pending)
-        });
-        Stream {
+        })?;
+        Ok(Stream {
             environment: self.clone(),
-            id: id.unwrap(),
+            id,
             limit: self.hub.options.long_limit,
             receiver,
-        }
+        })
     }
 
     /// Opens a terminal in a container, with the size that the server always asks for.
@@ -272,6 +280,14 @@ impl Environment {
     /// When no agent is connected.
     #[track_caller]
     pub fn exec(&self, container: &str, command: &str, user: &str) -> Shell {
+        self.try_exec(container, command, user).unwrap()
+    }
+
+    /// The same.
+    ///
+    /// # Errors
+    /// When no agent is connected.
+    pub fn try_exec(&self, container: &str, command: &str, user: &str) -> Result<Shell, String> {
         let (sender, receiver) = channel();
         let message = json!({
             "type": "exec_start", "containerId": container, "cmd": command, "user": user,
@@ -280,8 +296,8 @@ impl Environment {
         let id = self.hub.with(|state| {
             let pending = |link| Pending::Exec { link, sender };
             self.send(state, message, "execId", pending)
-        });
-        Shell::new(self.clone(), id.unwrap(), receiver)
+        })?;
+        Ok(Shell::new(self.clone(), id, receiver))
     }
 
     /// Says anything to the agent.

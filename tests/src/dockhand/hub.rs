@@ -16,7 +16,7 @@ use super::options::Options;
 use super::seen::{End, Hello, Seen};
 
 /// How long a test waits for what must come.
-const LIMIT: Duration = Duration::from_secs(30);
+const LIMIT: Duration = Duration::from_secs(20);
 
 #[derive(Debug)]
 pub(super) struct Hub {

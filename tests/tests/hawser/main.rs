@@ -3,4 +3,10 @@
 //! [`server`] holds the server itself against the table of what the real one does, with an agent of a few lines. The
 //! rest holds the agent against the server.
 
+mod engine;
+mod events;
+mod pages;
+mod scene;
 mod server;
+mod streams;
+mod terminals;
