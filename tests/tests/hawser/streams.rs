@@ -86,7 +86,11 @@ fn a_long_log() {
     other.reply().unwrap().expect(200);
     assert_eq!(reason, "completed");
     let text = String::from_utf8(demultiplexed(&bytes)).unwrap();
-    assert!(text.lines().map(|line| line.parse::<u32>().unwrap()).eq(1..=300_000));
+    assert!(
+        text.lines()
+            .map(|line| line.parse::<u32>().unwrap())
+            .eq(1..=300_000)
+    );
 }
 
 fn archive_of(megabytes: usize) -> Vec<u8> {

@@ -50,7 +50,6 @@ impl Session {
         }
     }
 
-
     /// Does what the server asks for, until nothing more comes.
     pub(super) async fn run<R>(mut self, reader: Reader<R>) -> SocketError
     where

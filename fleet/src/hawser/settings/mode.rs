@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn addresses_of_docker() {
         let check = |arguments: &str, there: &[&str], expected: &str| {
-            let home = Some(Path::new("/home/me"));
+            let home = Some(Path::new("/owner/me"));
             let address =
                 settings(arguments).docker_among(home, |path| there.iter().any(|one| path == Path::new(one)));
             let seen = address.map_or_else(|error| error.to_string(), |address| address.to_string());
@@ -189,7 +189,7 @@ mod tests {
         };
         let every = [
             "/run/docker.sock",
-            "/home/me/.docker/run/docker.sock",
+            "/owner/me/.docker/run/docker.sock",
             "/var/run/docker.sock",
             "/run/socketd/docker.sock",
         ];
@@ -197,7 +197,7 @@ mod tests {
         check("--docker-host tcp://b:1", &every, "tcp://b:1");
         check("", &every, "unix:///run/socketd/docker.sock");
         check("", &every[..3], "unix:///var/run/docker.sock");
-        check("", &every[..2], "unix:///home/me/.docker/run/docker.sock");
+        check("", &every[..2], "unix:///owner/me/.docker/run/docker.sock");
         check("", &every[..1], "unix:///run/docker.sock");
         check("", &[], "unix:///run/socketd/docker.sock");
         check(
