@@ -105,6 +105,9 @@ pub const HEALTH_CONNECTIONS: usize = 16;
 /// As [`HEALTH_CONNECTIONS`].
 pub const HEALTH_LASTS: Duration = Duration::from_secs(5);
 
+/// Time between two measures of the machine: what servers keep and draw is made for it.
+pub const METRICS_EVERY: Duration = Duration::from_secs(30);
+
 // Docker's.
 
 /// Threads for what would hold up everything else: files, names of hosts. Stops either from starting hundreds.

@@ -126,6 +126,19 @@ impl Docker {
         serde_json::from_slice(&collect(answer.into_body()).await?).map_err(DockerError::Shape)
     }
 
+    /// Sends `request`, and gives the body of a good answer as it comes.
+    ///
+    /// # Errors
+    /// As [`Docker::send`]; [`DockerError::Refused`] for a status that is no success.
+    pub async fn stream(&self, request: Request<Body>) -> Result<Incoming, DockerError> {
+        let answer = self.send(request).await?;
+        if answer.status().is_success() {
+            Ok(answer.into_body())
+        } else {
+            Err(refused(answer).await)
+        }
+    }
+
     /// Orders what is at `path` with `method`; a good answer has nothing more to say.
     ///
     /// # Errors

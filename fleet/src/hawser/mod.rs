@@ -52,8 +52,10 @@ pub fn run(settings: &Settings) -> Result<(), HawserError> {
         .build()
         .map_err(HawserError::System)?;
     let outcome = runtime.block_on(async {
-        match settings.mode()? {
-            Mode::Edge(server, token) => edge::run(settings, server, token).await,
+        let mode = settings.mode()?;
+        let listen = settings.listen(&mode);
+        match mode {
+            Mode::Edge(server, token) => edge::run(settings, listen, (server, token)).await,
             Mode::Standard(token) => standard::run(settings, token, stop()).await,
         }
     });

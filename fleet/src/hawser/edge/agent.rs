@@ -19,6 +19,7 @@ use super::socket::{Room, Spool};
 use crate::docker::{Body, Docker, DockerError, empty, full};
 use crate::hawser::message::{self, RequestBody};
 use crate::hawser::settings::Role;
+use crate::hawser::{access, audit};
 use crate::limits;
 
 /// What every connection works with.
@@ -28,6 +29,8 @@ pub(super) struct Agent {
     pub(super) docker: Docker,
     /// What the server may ask for.
     pub(super) role: Role,
+    /// Whether the server is told of disks.
+    pub(super) has_disk: bool,
     /// What a request may take that does not stream.
     pub(super) request_timeout: Duration,
     /// Where large answers wait.
@@ -82,6 +85,30 @@ impl From<DockerError> for Failure {
     }
 }
 
+/// What the log is told of a request that changes something.
+#[derive(Debug)]
+pub(super) struct Change {
+    method: String,
+    path: String,
+}
+
+impl Change {
+    /// Of a request that is about to be asked.
+    pub(super) fn of(request: &message::Request) -> Self {
+        Self {
+            method: request.method.clone(),
+            path: request.path.clone(),
+        }
+    }
+
+    /// Tells of it, and of the status that came of it.
+    pub(super) fn tell(&self, status: u16) {
+        if let Ok(method) = Method::from_bytes(self.method.as_bytes()) {
+            audit::request(&method, &self.path, status);
+        }
+    }
+}
+
 /// Headers that are one connection's alone, or that the connection to Docker makes itself.
 const NOT_PASSED: &[&str] = &[
     "connection",
@@ -102,15 +129,17 @@ const NOT_PASSED: &[&str] = &[
 ];
 
 impl Asked {
-    /// As it goes to Docker.
+    /// As it goes to Docker, if `role` has it.
     ///
     /// # Errors
-    /// It is no request.
-    pub(super) fn into_http(self) -> Result<Request<Body>, Failure> {
+    /// It is no request, or not this role's.
+    pub(super) fn into_http(self, role: Role) -> Result<Request<Body>, Failure> {
         let Self { request, spool } = self;
         let bad = |what: &str| Failure::new(400, format!("this is no request: {what}"));
         let method = Method::from_bytes(request.method.as_bytes()).map_err(|_| bad("its method"))?;
         let uri = target(&request.path).ok_or_else(|| bad("its path"))?;
+        access::judge(role, &method, &uri.to_string())
+            .map_err(|denied| Failure::new(403, denied.to_string()))?;
         let is_json = matches!(request.body, RequestBody::Json(_));
         let body = match (request.body, spool) {
             (RequestBody::Base64(_), Some(spool)) => spooled(spool, true),

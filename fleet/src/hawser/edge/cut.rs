@@ -104,3 +104,84 @@ impl Sniffer {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn letters_are_whole() {
+        let check = |bytes: &[u8], expected: usize| assert_eq!(letters(bytes), expected, "{bytes:x?}");
+        check(b"", 0);
+        check(b"abc", 3);
+        check("ä".as_bytes(), 2);
+        check(b"a\xC3", 1);
+        check(b"\xE2\x82", 0);
+        check(b"\xF0\x9F\x98", 0);
+        check("😀".as_bytes(), 4);
+        // What can never become a letter does not wait for its end.
+        check(b"a\xFF", 2);
+        check(b"a\x80", 2);
+        check(b"\x80\x80\x80\x80", 4);
+        check(b"\xC0", 1);
+    }
+
+    #[test]
+    fn lines_are_whole() {
+        let check = |bytes: &[u8], expected: usize| assert_eq!(lines(bytes), expected, "{bytes:?}");
+        check(b"", 0);
+        check(b"a", 0);
+        check(b"a\n", 2);
+        check(b"a\nb", 2);
+        check(b"a\nb\n", 4);
+    }
+
+    #[test]
+    fn texts_and_others() {
+        let check = |bytes: &[u8], expected: bool| {
+            let mut sniffer = Sniffer::new(false);
+            sniffer.push(bytes);
+            assert_eq!(sniffer.is_binary(), expected, "{bytes:x?}");
+        };
+        check(b"", false);
+        check(b"{\"a\": \"\xC3\xA4\"}\r\n\t\x0B\x0C", false);
+        check(b"\x08", true);
+        check(b"\x0E", true);
+        check(b"\x1F", true);
+        check(b"\x7F", true);
+        check(b"\xFF", true);
+        check(b"a\xC3", true);
+    }
+
+    proptest! {
+        #[test]
+        fn a_text_cut_anywhere_stays_a_text(text in any::<String>(), piece in 1_usize..9) {
+            let (mut waiting, mut seen) = (Vec::new(), String::new());
+            for piece in text.as_bytes().chunks(piece) {
+                waiting.extend_from_slice(piece);
+                let ready: Vec<u8> = waiting.drain(..letters(&waiting)).collect();
+                seen.push_str(std::str::from_utf8(&ready).unwrap());
+                prop_assert!(waiting.len() < 4);
+            }
+            prop_assert_eq!(seen, text);
+        }
+
+        #[test]
+        fn pieces_are_sniffed_as_the_whole(bytes in any::<Vec<u8>>(), text in any::<String>(), piece in 1_usize..9) {
+            for bytes in [bytes.as_slice(), text.as_bytes()] {
+                let (mut pieces, mut whole) = (Sniffer::new(false), Sniffer::new(false));
+                whole.push(bytes);
+                bytes.chunks(piece).for_each(|piece| pieces.push(piece));
+                prop_assert_eq!(pieces.is_binary(), whole.is_binary());
+                prop_assert_eq!(pieces.coded_len(), whole.coded_len());
+                if !whole.is_binary() {
+                    let json = serde_json::to_string(std::str::from_utf8(bytes).unwrap()).unwrap();
+                    // A server's JSON may be shorter: it has letters of its own for some.
+                    prop_assert!(whole.coded_len() + 2 >= json.len() as u64);
+                }
+            }
+        }
+    }
+}

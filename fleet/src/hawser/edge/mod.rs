@@ -2,8 +2,11 @@
 
 mod agent;
 mod backoff;
+mod cursor;
 mod cut;
 mod dial;
+mod events;
+mod health;
 mod requests;
 mod session;
 mod socket;
@@ -11,17 +14,21 @@ mod streams;
 mod terminals;
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::pin::pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, timeout};
 
 use self::agent::Agent;
 use self::backoff::Backoff;
+use self::cursor::Cursor;
 use self::dial::{DialError, Line, Proxies, Trust};
+use self::health::Health;
 use self::session::Session;
 use self::socket::{Outbox, Reader, Received, Room, SocketError};
 use super::identity::Identity;
@@ -83,7 +90,9 @@ impl<E: Into<Failure>> From<E> for Ended {
 struct Edge {
     server: Server,
     token: Token,
-    identity: Identity,
+    health: Arc<Health>,
+    /// Which events the server has.
+    cursor: Arc<Mutex<Cursor>>,
     trust: Trust,
     proxies: Proxies,
     agent: Arc<Agent>,
@@ -98,8 +107,14 @@ struct Edge {
 ///
 /// # Errors
 /// What kept it from starting.
-pub(super) async fn run(settings: &Settings, server: Server, token: Token) -> Result<(), HawserError> {
+pub(super) async fn run(
+    settings: &Settings,
+    listen: SocketAddr,
+    (server, token): (Server, Token),
+) -> Result<(), HawserError> {
     let edge = Edge::new(settings, server, token)?;
+    let mut checking = JoinSet::new();
+    checking.spawn(health::serve(listen, Arc::clone(&edge.health)));
     let mut delays = Backoff::new(settings.reconnect_delay.0, settings.max_reconnect_delay.0);
     let mut stop = pin!(stop());
     loop {
@@ -107,6 +122,7 @@ pub(super) async fn run(settings: &Settings, server: Server, token: Token) -> Re
         let Some(Ended { lived, failure }) = edge.connect(stop.as_mut()).await else {
             return Ok(());
         };
+        edge.health.is_connected.store(false, Ordering::Relaxed);
         let delay = delays.after(&failure, lived, getrandom::u32().unwrap_or(u32::MAX / 2));
         tracing::warn!("{failure}; next attempt in {:.1} s", delay.as_secs_f64());
         tokio::select! {
@@ -134,17 +150,26 @@ impl Edge {
         let agent = Agent {
             docker: Docker::new(settings.docker()?),
             role: settings.access,
+            has_disk: !settings.skip_df_collection,
             request_timeout: settings.request_timeout.0,
             room: Room::new(&settings.state_dir),
             at_once: Semaphore::new(limits::REQUESTS_AT_ONCE),
         };
+        let agent = Arc::new(agent);
+        let health = Health {
+            agent: Arc::clone(&agent),
+            identity,
+            is_connected: AtomicBool::new(false),
+        };
+        let cursor = Cursor::load(&settings.state_dir, events::now());
         Ok(Self {
             server,
             token,
-            identity,
+            health: Arc::new(health),
+            cursor: Arc::new(Mutex::new(cursor)),
             trust,
             proxies: Proxies::of_environment().map_err(wrong)?,
-            agent: Arc::new(agent),
+            agent,
             room: Room::new(&settings.state_dir),
             welcome_timeout: settings.welcome_timeout.0,
             heartbeat: settings.heartbeat_interval.0,
@@ -221,6 +246,13 @@ impl Edge {
         let welcomed = Instant::now();
         let session = Session::new(Arc::clone(&self.agent), outbox.clone());
         tasks.spawn(session::beat(outbox.clone(), self.heartbeat));
+        tasks.spawn(session::measure(Arc::clone(&self.agent), outbox.clone()));
+        let (pongs, cursor) = (session.pongs(), Arc::clone(&self.cursor));
+        let telling = events::tell(Arc::clone(&self.agent), outbox.clone(), pongs, cursor);
+        tasks.spawn(async {
+            let _ = telling.await;
+        });
+        self.health.is_connected.store(true, Ordering::Relaxed);
         let error = session.run(reader).await;
         Ended {
             lived: Some(welcomed.elapsed()),
@@ -245,12 +277,12 @@ impl Edge {
         let hello = Outgoing::Hello {
             version: env!("CARGO_PKG_VERSION"),
             protocol: PROTOCOL,
-            agent_id: &self.identity.id,
-            agent_name: &self.identity.name,
+            agent_id: &self.health.identity.id,
+            agent_name: &self.health.identity.name,
             token: self.token.reveal(),
             token_hash: &self.token.hash(),
             docker_version: &engine,
-            hostname: &self.identity.hostname,
+            hostname: &self.health.identity.hostname,
             capabilities: self.capabilities(),
         };
         // Where the connection is gone already, there is no welcome either.
@@ -259,9 +291,9 @@ impl Edge {
 
     fn capabilities(&self) -> &'static [&'static str] {
         if self.agent.role == Role::Full {
-            &["exec"]
+            &["exec", "metrics", "events"]
         } else {
-            &[]
+            &["metrics", "events"]
         }
     }
 }

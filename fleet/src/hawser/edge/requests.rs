@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::header::{CONTENT_TYPE, HeaderMap};
 use tokio::time::timeout;
 
-use super::agent::{Agent, Asked, Failure};
+use super::agent::{Agent, Asked, Change, Failure};
 use super::cut::Sniffer;
 use super::socket::{Coding, Gone, Large, Outbox, Spool};
 use crate::docker::DockerError;
@@ -35,11 +35,16 @@ enum Body {
 /// # Errors
 /// The connection is gone.
 pub(super) async fn answer(agent: &Agent, outbox: &Outbox, asked: Asked) -> Result<(), Gone> {
-    let id = asked.request.id.clone();
+    let (id, change) = (asked.request.id.clone(), Change::of(&asked.request));
     let bound = agent.request_timeout;
     let answer = timeout(bound, ask(agent, asked))
         .await
         .unwrap_or_else(|_late| Err(DockerError::Late(bound).into()));
+    change.tell(
+        answer
+            .as_ref()
+            .map_or_else(|failure| failure.status, |answer| answer.status),
+    );
     match answer {
         Ok(answer) => send(outbox, &id, answer).await,
         Err(failure) => refuse(outbox, &id, &failure).await,
@@ -68,7 +73,7 @@ async fn ask(agent: &Agent, asked: Asked) -> Result<Answer, Failure> {
         .acquire()
         .await
         .map_err(|_| Failure::new(503, "the agent ends"))?;
-    let answer = agent.docker.send(asked.into_http()?).await?;
+    let answer = agent.docker.send(asked.into_http(agent.role)?).await?;
     let status = answer.status().as_u16();
     if status < 200 {
         // A server that is told so breaks.

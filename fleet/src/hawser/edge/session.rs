@@ -7,12 +7,13 @@ use std::time::Duration;
 use tokio::io::AsyncRead;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval_at};
+use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 
 use super::agent::{Agent, Asked, Failure};
 use super::socket::{BodyKind, LargeMessage, Outbox, Reader, Received, SocketError, Unkept};
 use super::terminals::{self, Terminal};
 use super::{requests, streams};
+use crate::hawser::host::Host;
 use crate::hawser::message::{ExecStart, Incoming, MessageError, Request};
 use crate::limits;
 
@@ -48,6 +49,11 @@ impl Session {
             terminals: HashMap::new(),
             pongs: watch::Sender::new(0),
         }
+    }
+
+    /// How many pings the server has answered.
+    pub(super) fn pongs(&self) -> watch::Receiver<u64> {
+        self.pongs.subscribe()
     }
 
     /// Does what the server asks for, until nothing more comes.
@@ -230,6 +236,22 @@ pub(super) async fn beat(outbox: Outbox, every: Duration) {
     loop {
         ticks.tick().await;
         if outbox.ping().await.is_err() {
+            return;
+        }
+    }
+}
+
+/// Tells how the machine is, again and again.
+pub(super) async fn measure(agent: Arc<Agent>, outbox: Outbox) {
+    let mut host = Host::new(agent.has_disk);
+    let mut ticks = interval(limits::METRICS_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut is_first = true;
+    loop {
+        ticks.tick().await;
+        // How busy it is can be told from the second time on.
+        let metrics = host.measure(&agent.docker).await;
+        if !std::mem::take(&mut is_first) && outbox.metrics(&metrics).await.is_err() {
             return;
         }
     }

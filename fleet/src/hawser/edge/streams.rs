@@ -7,7 +7,7 @@ use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
 use tokio::sync::oneshot;
 
-use super::agent::{Agent, Asked, Failure};
+use super::agent::{Agent, Asked, Change, Failure};
 use super::cut;
 use super::socket::{Gone, Outbox};
 use crate::docker::DockerError;
@@ -129,7 +129,7 @@ async fn end(outbox: &Outbox, id: &str, reason: StreamEnd) -> Result<(), Gone> {
 async fn pass(agent: &Agent, outbox: &Outbox, asked: Asked, pieces: &Pieces) -> Result<(), Broken> {
     let is_progress = is_progress(&asked.request.path);
     // What an answer's status is, this protocol cannot say; that of an error has a body that does.
-    let mut body = agent.docker.send(asked.into_http()?).await?.into_body();
+    let mut body = begin(agent, asked).await?;
     let (mut waiting, mut is_whole) = (Vec::new(), false);
     while !is_whole {
         match next(&mut body).await? {
@@ -164,6 +164,20 @@ async fn pass(agent: &Agent, outbox: &Outbox, asked: Asked, pieces: &Pieces) -> 
         waiting.drain(..ready);
     }
     Ok(())
+}
+
+async fn begin(agent: &Agent, asked: Asked) -> Result<Incoming, Failure> {
+    let change = Change::of(&asked.request);
+    let answer = match asked.into_http(agent.role) {
+        Ok(request) => agent.docker.send(request).await.map_err(Failure::from),
+        Err(failure) => Err(failure),
+    };
+    change.tell(
+        answer
+            .as_ref()
+            .map_or_else(|failure| failure.status, |answer| answer.status().as_u16()),
+    );
+    answer.map(hyper::Response::into_body)
 }
 
 /// The next bytes.

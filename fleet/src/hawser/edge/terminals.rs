@@ -18,6 +18,7 @@ use super::socket::{Gone, Outbox};
 use super::streams::Pieces;
 use crate::docker::{DockerError, Upgraded, full};
 use crate::hawser::message::{ExecEnd, ExecStart, Outgoing, Size};
+use crate::hawser::{access, audit};
 use crate::limits;
 
 /// What is done to a terminal, in order.
@@ -182,7 +183,8 @@ async fn live(
 ) -> Result<(), Broken> {
     let failed = |code| move |error: DockerError| Broken::Failure(code, error.into());
     let begin = async {
-        let exec = create(agent, start).await.map_err(failed("EXEC_CREATE_ERROR"))?;
+        let exec = create(agent, start).await;
+        let exec = exec.map_err(|failure| Broken::Failure("EXEC_CREATE_ERROR", failure))?;
         let stream = begin(agent, &exec).await.map_err(failed("EXEC_START_ERROR"))?;
         Ok::<_, Broken>((exec, stream))
     };
@@ -206,7 +208,7 @@ struct Created {
 }
 
 /// Docker's id of it.
-async fn create(agent: &Agent, start: &ExecStart) -> Result<String, DockerError> {
+async fn create(agent: &Agent, start: &ExecStart) -> Result<String, Failure> {
     let config = ExecConfig {
         attach_stdin: Some(true),
         attach_stdout: Some(true),
@@ -218,8 +220,21 @@ async fn create(agent: &Agent, start: &ExecStart) -> Result<String, DockerError>
     };
     let body = serde_json::to_value(config).unwrap_or_default();
     let path = format!("/containers/{}/exec", name(&start.container));
-    let created: Created = agent.docker.ask(Method::POST, &path, Some(&body)).await?;
-    Ok(created.id)
+    let denied = access::judge(agent.role, &Method::POST, &path);
+    let created: Result<Created, Failure> = match denied {
+        Err(denied) => Err(Failure::new(403, denied.to_string())),
+        Ok(()) => agent
+            .docker
+            .ask(Method::POST, &path, Some(&body))
+            .await
+            .map_err(Failure::from),
+    };
+    audit::request(
+        &Method::POST,
+        &path,
+        created.as_ref().map_or_else(|failure| failure.status, |_| 201),
+    );
+    created.map(|created| created.id)
 }
 
 async fn begin(agent: &Agent, exec: &str) -> Result<Upgraded, DockerError> {

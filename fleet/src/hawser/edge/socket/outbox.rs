@@ -7,6 +7,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::Spool;
+use crate::hawser::host::Metrics;
 use crate::hawser::message::Outgoing;
 use crate::limits;
 
@@ -122,6 +123,15 @@ impl Outbox {
         let number = self.pings.fetch_add(1, Ordering::Relaxed).saturating_add(1);
         let message = Outgoing::Ping { timestamp: now() };
         self.send(&message).await.map(|()| number)
+    }
+
+    /// Sends how the machine is.
+    pub(crate) async fn metrics(&self, metrics: &Metrics) -> Result<(), Gone> {
+        let message = Outgoing::Metrics {
+            timestamp: now(),
+            metrics,
+        };
+        self.send(&message).await
     }
 
     /// Answers a ping, before everything that waits. A server that does not read its pongs gets fewer.

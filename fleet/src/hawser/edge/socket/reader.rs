@@ -264,3 +264,197 @@ impl Growing {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::FutureExt as _;
+    use proptest::prelude::*;
+    use tokio::io::{AsyncWriteExt as _, duplex};
+
+    use super::super::outbox::Urgent;
+    use super::*;
+
+    const TEXT: u8 = 1;
+    const MORE: u8 = 0;
+    const CLOSE: u8 = 8;
+    const PING: u8 = 9;
+
+    fn frame(is_last: bool, opcode: u8, payload: &[u8]) -> Vec<u8> {
+        let mut frame = vec![u8::from(is_last) << 7 | opcode];
+        match payload.len() {
+            short @ 0..126 => frame.push(short as u8),
+            long @ 126..0x1_0000 => {
+                frame.push(126);
+                frame.extend((long as u16).to_be_bytes());
+            }
+            long => {
+                frame.push(127);
+                frame.extend((long as u64).to_be_bytes());
+            }
+        }
+        frame.extend(payload);
+        frame
+    }
+
+    /// Everything that comes out of these bytes, and the answers to control frames.
+    fn read(bytes: &[u8], message_max: u64) -> (Vec<Received>, SocketError, Vec<Urgent>) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let dir = tempfile::tempdir().unwrap();
+            let (outbox, mut outgo) = Outbox::new();
+            let (near, mut far) = duplex(bytes.len().max(1));
+            far.write_all(bytes).await.unwrap();
+            drop(far);
+            let bounds = (message_max, Duration::from_secs(5));
+            let mut reader = Reader::new(near, outbox, Room::new(dir.path()), bounds);
+            let mut messages = Vec::new();
+            let error = loop {
+                match reader.next().await {
+                    Ok(message) => messages.push(message),
+                    Err(error) => break error,
+                }
+            };
+            let urgent = std::iter::from_fn(|| outgo.urgent.recv().now_or_never().flatten()).collect();
+            (messages, error, urgent)
+        })
+    }
+
+    fn small(messages: &[Received]) -> Vec<&[u8]> {
+        messages
+            .iter()
+            .map(|message| match message {
+                Received::Small(text) => text.as_slice(),
+                Received::Large(_) => b"a large message",
+            })
+            .collect()
+    }
+
+    #[test]
+    fn what_is_no_websocket() {
+        let check = |bytes: &[u8], expected: &str| {
+            let (_, error, _) = read(bytes, 100);
+            assert!(error.to_string().contains(expected), "{bytes:x?}: {error}");
+        };
+        check(b"", "cut");
+        check(&frame(true, TEXT, b"x")[..2], "cut");
+        check(&frame(true, 3, b"x"), "of no kind");
+        check(&frame(true, 11, b"x"), "of no kind");
+        check(&[0xC1, 1, b'x'], "of no kind");
+        check(&[0x81, 0x81, 0, 0, 0, 0, b'x'], "mask");
+        check(&frame(false, PING, b"x"), "of no kind");
+        check(&frame(true, PING, &[0; 126]), "too long");
+        check(&frame(true, MORE, b"x"), "never began");
+        check(
+            &[frame(false, TEXT, b"x"), frame(true, TEXT, b"y")].concat(),
+            "within another",
+        );
+        check(
+            &frame(true, CLOSE, b"\x03\xF0Invalid token"),
+            "(1008): Invalid token",
+        );
+        check(&frame(true, CLOSE, b""), "(1005)");
+    }
+
+    #[test]
+    fn pings_within_a_message() {
+        let bytes = [
+            frame(false, TEXT, b"a"),
+            frame(true, PING, b"1"),
+            frame(false, MORE, b""),
+            frame(true, PING, b""),
+            frame(true, MORE, b"b"),
+            frame(true, CLOSE, b"\x03\xE8"),
+        ]
+        .concat();
+        let (messages, _, urgent) = read(&bytes, 100);
+        assert_eq!(small(&messages), [b"ab"]);
+        let pongs = [
+            Urgent::Pong(b"1".to_vec()),
+            Urgent::Pong(Vec::new()),
+            Urgent::Close(1000, ""),
+        ];
+        assert_eq!(urgent, pongs);
+    }
+
+    #[test]
+    fn a_large_message_is_not_in_memory() {
+        let check = |body_len: usize, max: u64, expected: Result<(), &str>| {
+            let body = "x".repeat(body_len);
+            let text = format!(r#"{{"type":"request","requestId":"1","body":"{body}","method":"PUT"}}"#);
+            let (messages, _, _) = read(&frame(true, TEXT, text.as_bytes()), max);
+            let message = messages.iter().find_map(|message| match message {
+                Received::Large(message) => Some(message),
+                Received::Small(_) => None,
+            });
+            let message = message.unwrap();
+            let around = String::from_utf8_lossy(&message.around);
+            assert_eq!(
+                around,
+                r#"{"type":"request","requestId":"1","body":"","method":"PUT"}"#
+            );
+            match expected {
+                Ok(()) => assert!(message.body.is_ok(), "{:?}", message.body),
+                Err(expected) => {
+                    let error = message.body.as_ref().unwrap_err().to_string();
+                    assert!(error.contains(expected), "{error}");
+                }
+            }
+        };
+        check(3 << 20, 4 << 20, Ok(()));
+        check(3 << 20, 2 << 20, Err("MAX_MESSAGE_SIZE_MB"));
+    }
+
+    #[test]
+    fn silence_ends_it() {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_time()
+            .start_paused(true)
+            .build();
+        runtime.unwrap().block_on(async {
+            let (outbox, _outgo) = Outbox::new();
+            let (near, _far) = duplex(10);
+            let room = Room::new(std::path::Path::new("/nowhere"));
+            let mut reader = Reader::new(near, outbox, room, (100, Duration::from_secs(60)));
+            let ended = reader.next().await;
+            assert!(matches!(ended, Err(SocketError::Silent)), "{ended:?}");
+        });
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+        #[test]
+        fn messages_cut_anywhere_are_whole(
+            texts in prop::collection::vec(any::<Vec<u8>>(), 1..5),
+            cuts in prop::collection::vec(1_usize..40, 1..20),
+            is_pinged in any::<bool>(),
+        ) {
+            let mut bytes = Vec::new();
+            let mut cuts = cuts.iter().cycle();
+            for text in &texts {
+                let (mut rest, mut opcode) = (text.as_slice(), TEXT);
+                loop {
+                    let cut = rest.len().min(*cuts.next().unwrap());
+                    let (piece, after) = rest.split_at(cut);
+                    bytes.extend(frame(after.is_empty(), opcode, piece));
+                    if is_pinged {
+                        bytes.extend(frame(true, PING, piece));
+                    }
+                    (rest, opcode) = (after, MORE);
+                    if rest.is_empty() {
+                        break;
+                    }
+                }
+            }
+            let (messages, _, _) = read(&bytes, 1000);
+            prop_assert_eq!(small(&messages), texts);
+        }
+
+        #[test]
+        fn nothing_breaks_it(bytes in any::<Vec<u8>>()) {
+            let _ = read(&bytes, 1000);
+        }
+    }
+}

@@ -281,3 +281,95 @@ fn run(bytes: &[u8], is_special: impl Fn(u8) -> bool) -> usize {
         .position(|byte| is_special(*byte))
         .unwrap_or(bytes.len())
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn scan(text: &[u8], piece: usize) -> Result<(String, Vec<u8>, Option<BodyKind>), ScanError> {
+        let (mut scanner, mut body) = (Scanner::new(1000), Vec::new());
+        for piece in text.chunks(piece) {
+            scanner.push(piece, &mut body)?;
+        }
+        let (around, kind) = scanner.finish();
+        Ok((String::from_utf8_lossy(&around).into_owned(), body, kind))
+    }
+
+    #[test]
+    fn bodies() {
+        let check = |text: &str, around: &str, body: &str, kind: Option<BodyKind>| {
+            for piece in 1..5 {
+                let seen = scan(text.as_bytes(), piece).unwrap();
+                assert_eq!(
+                    seen,
+                    (around.to_owned(), body.as_bytes().to_vec(), kind),
+                    "{text}"
+                );
+            }
+        };
+        let (text, json) = (Some(BodyKind::Text), Some(BodyKind::Json));
+        check(
+            r#"{"a":1,"body":"QUJD","z":2}"#,
+            r#"{"a":1,"body":"","z":2}"#,
+            "QUJD",
+            text,
+        );
+        check(
+            r#"{"body" : "a\/b\n\u00e4\ud83d\ude00"}"#,
+            r#"{"body" :""}"#,
+            "a/b\nä😀",
+            text,
+        );
+        check(r#"{"body":"\ud83dx"}"#, r#"{"body":""}"#, "\u{FFFD}x", text);
+        check(
+            r#"{"body":{"a":["}",{}]},"z":2}"#,
+            r#"{"body":0,"z":2}"#,
+            r#"{"a":["}",{}]}"#,
+            json,
+        );
+        check(r#"{"body":[1,2]}"#, r#"{"body":0}"#, "[1,2]", json);
+        check(r#"{"body":12}"#, r#"{"body":0}"#, "12", json);
+        check(r#"{"a":{"body":"x"}}"#, r#"{"a":{"body":"x"}}"#, "", None);
+        check(r#"{"a":"body","b":"x"}"#, r#"{"a":"body","b":"x"}"#, "", None);
+        check(r#"{"a":"\"body\":1"}"#, r#"{"a":"\"body\":1"}"#, "", None);
+        check(
+            r#"{"body":"x","body":"y"}"#,
+            r#"{"body":"","body":"y"}"#,
+            "x",
+            text,
+        );
+    }
+
+    #[test]
+    fn bounds() {
+        let check =
+            |text: &str, expected: ScanError| assert_eq!(scan(text.as_bytes(), 7), Err(expected), "{text}");
+        check(&format!("{{\"a\":\"{}\"", "x".repeat(1000)), ScanError::TooLarge);
+        check("}", ScanError::Shape);
+        check(r#"{"body":"\x"}"#, ScanError::Shape);
+        check(r#"{"body":"\u12g4"}"#, ScanError::Shape);
+    }
+
+    proptest! {
+        #[test]
+        fn any_text_comes_out_as_it_was(body in any::<String>(), other in any::<String>(), piece in 1_usize..50) {
+            let other: String = other.chars().take(100).collect();
+            let message = serde_json::json!({ "a": other, "body": body, "z": [other] }).to_string();
+            let (around, seen, kind) = scan(message.as_bytes(), piece).unwrap();
+            prop_assert_eq!(kind, Some(BodyKind::Text));
+            prop_assert_eq!(seen, body.as_bytes());
+            let around: serde_json::Value = serde_json::from_str(&around).unwrap();
+            prop_assert_eq!(around, serde_json::json!({ "a": other, "body": "", "z": [other] }));
+        }
+
+        #[test]
+        fn nothing_breaks_it(bytes in any::<Vec<u8>>(), piece in 1_usize..50) {
+            let _ = scan(&bytes, piece);
+            let mut begun = br#"{"body":"#.to_vec();
+            begun.extend(bytes);
+            let _ = scan(&begun, piece);
+        }
+    }
+}

@@ -195,3 +195,42 @@ impl Masks {
         Ok(mask)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use tokio::io::duplex;
+
+    use super::*;
+    use crate::hawser::edge::socket::Outbox;
+
+    #[test]
+    fn texts_are_escaped_as_json() {
+        let every: String = (0..0x7F_u8).map(char::from).chain("ä😀".chars()).collect();
+        let mut coded = Vec::new();
+        escape(every.as_bytes(), &mut coded);
+        let json = [b"\"", coded.as_slice(), b"\""].concat();
+        assert_eq!(serde_json::from_slice::<String>(&json).unwrap(), every);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_server_that_does_not_read_is_left() {
+        let (outbox, outgo) = Outbox::new();
+        let (near, _far) = duplex(1000);
+        outbox.send_encoded(vec![b'x'; 2000]).await.unwrap();
+        let begun = tokio::time::Instant::now();
+        let ended = write(near, outgo).await;
+        assert!(matches!(ended, Err(SocketError::Stalled)), "{ended:?}");
+        assert_eq!(begun.elapsed(), limits::WRITE_PROGRESS);
+    }
+
+    #[tokio::test]
+    async fn whoever_sends_more_than_fits_waits() {
+        let (outbox, _outgo) = Outbox::new();
+        outbox
+            .send_encoded(vec![b'x'; limits::OUTBOX_BYTES])
+            .await
+            .unwrap();
+        let more = outbox.send_encoded(vec![b'x'; 1]);
+        assert!(futures_util::FutureExt::now_or_never(more).is_none());
+    }
+}

@@ -1,0 +1,157 @@
+//! What this machine can ask the agent: whether Docker is there, and the server.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{CONTENT_TYPE, HeaderValue};
+use hyper::service::service_fn;
+use hyper::{Method, Request, Response, StatusCode};
+use hyper_util::rt::TokioIo;
+use serde::Serialize;
+use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
+use tokio::time::{sleep, timeout};
+
+use super::agent::Agent;
+use crate::hawser::identity::Identity;
+use crate::limits;
+
+/// What can be told.
+#[derive(Debug)]
+pub(super) struct Health {
+    /// Where Docker is.
+    pub(super) agent: Arc<Agent>,
+    /// Who this is.
+    pub(super) identity: Identity,
+    /// Whether the server has welcomed it.
+    pub(super) is_connected: AtomicBool,
+}
+
+#[derive(Serialize)]
+struct Status {
+    status: &'static str,
+    mode: &'static str,
+    connected: bool,
+}
+
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Info<'a> {
+    agent_id: &'a str,
+    agent_name: &'a str,
+    docker_version: &'a str,
+    hawser_version: &'static str,
+    mode: &'static str,
+    connected: bool,
+}
+
+/// Answers on `address`. An agent whose port somebody else has is still an agent.
+pub(super) async fn serve(address: SocketAddr, health: Arc<Health>) {
+    let listener = match TcpListener::bind(address).await {
+        Ok(listener) => listener,
+        Err(error) => {
+            tracing::warn!(%address, %error, "there is no health check");
+            return;
+        }
+    };
+    let room = Arc::new(Semaphore::new(limits::HEALTH_CONNECTIONS));
+    loop {
+        let Ok(place) = room.clone().acquire_owned().await else {
+            return;
+        };
+        let stream = match listener.accept().await {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                tracing::debug!(%error, "a caller of the health check was lost");
+                sleep(limits::HEALTH_LASTS).await;
+                continue;
+            }
+        };
+        let health = Arc::clone(&health);
+        tokio::spawn(async move {
+            let answer = service_fn(|request| health.answer(request));
+            let connection = hyper::server::conn::http1::Builder::new()
+                .max_buf_size(limits::HANDSHAKE_HEAD_MAX)
+                .serve_connection(TokioIo::new(stream), answer);
+            let _ = timeout(limits::HEALTH_LASTS, connection).await;
+            drop(place);
+        });
+    }
+}
+
+impl Health {
+    async fn answer(
+        &self,
+        request: Request<Incoming>,
+    ) -> Result<Response<Full<Bytes>>, std::convert::Infallible> {
+        let is_get = matches!(*request.method(), Method::GET | Method::HEAD);
+        Ok(match request.uri().path() {
+            "/_hawser/health" if is_get => self.health().await,
+            "/_hawser/info" if is_get => self.info().await,
+            _ => text(StatusCode::NOT_FOUND, "404 page not found\n".to_owned()),
+        })
+    }
+
+    fn is_connected(&self) -> bool {
+        self.is_connected.load(Ordering::Relaxed)
+    }
+
+    async fn health(&self) -> Response<Full<Bytes>> {
+        let ping = timeout(
+            limits::DOCKER_VERSION,
+            self.agent.docker.order(Method::GET, "/_ping"),
+        )
+        .await;
+        let problem = match ping {
+            Ok(Ok(())) => None,
+            Ok(Err(error)) => Some(error.to_string()),
+            Err(_late) => Some("it does not answer".to_owned()),
+        };
+        match problem {
+            Some(problem) => text(
+                StatusCode::SERVICE_UNAVAILABLE,
+                format!("Docker unhealthy: {problem}\n"),
+            ),
+            None => json(&Status {
+                status: "healthy",
+                mode: "edge",
+                connected: self.is_connected(),
+            }),
+        }
+    }
+
+    async fn info(&self) -> Response<Full<Bytes>> {
+        let version = timeout(limits::DOCKER_VERSION, self.agent.docker.version()).await;
+        let version = version.ok().and_then(Result::ok).map(|version| version.engine);
+        json(&Info {
+            agent_id: &self.identity.id,
+            agent_name: &self.identity.name,
+            docker_version: version.as_deref().unwrap_or("unknown"),
+            hawser_version: env!("CARGO_PKG_VERSION"),
+            mode: "edge",
+            connected: self.is_connected(),
+        })
+    }
+}
+
+fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
+    answer(status, "text/plain; charset=utf-8", text.into())
+}
+
+fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
+    let body = serde_json::to_vec(value).unwrap_or_default();
+    answer(StatusCode::OK, "application/json", body.into())
+}
+
+fn answer(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    response
+        .headers_mut()
+        .insert(CONTENT_TYPE, HeaderValue::from_static(kind));
+    response
+}
