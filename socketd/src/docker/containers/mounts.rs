@@ -179,6 +179,16 @@ pub(super) fn parse_mounts(
     Ok(mounts)
 }
 
+/// Whether binds or mounts cover a path, so that Docker makes no anonymous volume there though one is asked for.
+/// `docker-compose` names each of its binds as a volume besides.
+pub(super) fn is_covered(path: &str, binds: &[String], objects: &[MountObject]) -> bool {
+    let bound = binds.iter().filter_map(|bind| bind.split(':').nth(1));
+    let mounted = objects.iter().map(|object| object.target.as_str());
+    bound
+        .chain(mounted)
+        .any(|target| target.trim_end_matches('/') == path.trim_end_matches('/'))
+}
+
 /// `source:target[:options]`.
 fn parse_bind(text: &str) -> Result<Mount, ApiError> {
     let invalid = |why: &str| {

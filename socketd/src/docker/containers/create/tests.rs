@@ -396,6 +396,12 @@ fn what_is_not_served_is_named() {
     assert!(with_host(json!({"MaskedPaths": [], "ReadonlyPaths": [], "Privileged": true})).is_ok());
     let error = with_config(json!({"Volumes": {"/data": {}}})).unwrap_err();
     assert_eq!(error.status, 501);
+    let covered = json!({"Volumes": {"/data": {}, "/tmp/": {}}, "HostConfig": {
+        "Binds": ["/srv:/data/:ro"], "Mounts": [{"Type": "tmpfs", "Target": "/tmp"}],
+    }});
+    assert_eq!(with_config(covered).unwrap().mounts.len(), 2);
+    let partly = json!({"Volumes": {"/data": {}, "/more": {}}, "HostConfig": {"Binds": ["/srv:/data"]}});
+    assert_eq!(with_config(partly).unwrap_err().status, 501);
     let endpoints = json!({"NetworkingConfig": {"EndpointsConfig": {"host": null}}});
     assert_eq!(with_config(endpoints).unwrap_err().status, 501);
     let address = json!({"NetworkingConfig": {"EndpointsConfig": {"bridge": {"IPAMConfig": {"IPv4Address": "10.0.0.2"}}}}});

@@ -1,7 +1,7 @@
 //! What a body may ask that is not served: refused by name, or discarded with a warning where Docker
 //! itself does that on kernels that cannot.
 
-use super::super::mounts::no_volumes;
+use super::super::mounts::{is_covered, no_volumes};
 use super::body::{Body, HostConfig};
 use crate::docker::containers::inspect::{MASKED_PATHS, READONLY_PATHS};
 use crate::docker::error::ApiError;
@@ -9,7 +9,8 @@ use crate::docker::error::ApiError;
 /// Refuses what would make another container than the one asked for.
 pub(super) fn refuse(body: &Body) -> Result<(), ApiError> {
     let host = &*body.host_config;
-    if let Some(path) = body.volumes.keys().next() {
+    let mut volumes = body.volumes.keys();
+    if let Some(path) = volumes.find(|path| !is_covered(path, &host.binds, &host.mounts)) {
         return Err(no_volumes("an anonymous volume", path));
     }
     let refused = [
