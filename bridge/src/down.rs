@@ -5,8 +5,10 @@ use std::os::fd::AsFd;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
+use std::time::{Duration, Instant};
 
 use clap::ValueEnum;
+use journal::storage::Directory;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
@@ -36,8 +38,12 @@ pub fn run(arguments: &Down) -> Result<(), StartError> {
     let stopped = match Client::connect(&layout.sockets().join(listen::WATCH)) {
         Ok(mut watch) => {
             let failed = |error| StartError::File(layout.sockets(), error);
-            let all = knows(&mut watch, &arguments.common.runtimes.names).map_err(failed)?;
-            stop_through(&layout, watch).map_err(failed)? && all
+            let all = sees_all(&mut watch, &layout, &arguments.common.runtimes.names).map_err(failed)?;
+            let permitted = stop_through(&layout, watch).map_err(failed)?;
+            if !permitted || !all {
+                await_journal(&layout);
+            }
+            permitted && all
         }
         Err(_) => false,
     };
@@ -48,17 +54,33 @@ pub fn run(arguments: &Down) -> Result<(), StartError> {
     }
 }
 
-/// Whether a bridge that runs was started with all of these runtimes: it sees no container of another.
-fn knows(watch: &mut Client, names: &[RuntimeName]) -> io::Result<bool> {
+/// Whether a bridge that runs sees all containers of these runtimes. Of one that it was not started with it sees none.
+fn sees_all(watch: &mut Client, layout: &Layout, names: &[RuntimeName]) -> io::Result<bool> {
     let answers = watch.ask(&Request::Info(Nothing::default()))?;
     let Some(Response::Info(info)) = answers.first() else {
         return Ok(false);
     };
-    let knows = |name: &RuntimeName| {
+    let sees = |name: &RuntimeName| {
         let word = name.to_possible_value();
-        word.is_some_and(|word| info.runtimes.iter().any(|known| known == word.get_name()))
+        let knows = word.is_some_and(|word| info.runtimes.iter().any(|known| known == word.get_name()));
+        // Nobody has ever made one here.
+        knows || (*name == RuntimeName::Native && !layout.native().exists())
     };
-    Ok(names.iter().all(knows))
+    Ok(names.iter().all(sees))
+}
+
+/// Waits until the journal of a bridge that has ended is free. Where the kernel does not tell of a process's end,
+/// that may come a moment after the end of its connections.
+fn await_journal(layout: &Layout) {
+    const NAP: Duration = Duration::from_millis(1);
+    let deadline = Instant::now() + Duration::from_millis(END_WAIT_MS.into());
+    let busy = || match Directory::lock(&layout.journal()) {
+        Err(error) => error.kind() == io::ErrorKind::WouldBlock,
+        Ok(_) => false,
+    };
+    while busy() && Instant::now() < deadline {
+        thread::sleep(NAP);
+    }
 }
 
 /// Nobody runs, or who ran might not be asked to stop, or does not see all there is: this process is the bridge for as long as it takes.
