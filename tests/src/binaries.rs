@@ -83,6 +83,23 @@ pub fn hostile_front() -> PathBuf {
     path
 }
 
+/// Puts a copy of a program somewhere, to be run there.
+///
+/// By another process: a descriptor that is open for writing in this one would find its way into what other threads
+/// start, if only for a moment, and a program that is open for writing does not run.
+///
+/// # Panics
+/// When it cannot be copied.
+pub fn copy(program: &Path, place: &Path) {
+    let status = Command::new("cp").arg(program).arg(place).status();
+    assert!(
+        status.is_ok_and(|status| status.success()),
+        "{} cannot be copied to {}",
+        program.display(),
+        place.display()
+    );
+}
+
 /// Where cargo puts programs of the profile that the tests were built in.
 fn profile() -> PathBuf {
     // A test lies in target/debug/deps or target/release/deps (or examples); the programs lie one above.

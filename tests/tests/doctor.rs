@@ -11,7 +11,7 @@ use std::process::{Command, Output};
 use std::thread;
 
 use harness::Pair;
-use harness::binaries::binaries;
+use harness::binaries::{self, binaries};
 use nix::sys::signal::Signal;
 use seccompiler::{apply_filter, sock_filter};
 use serde_json::Value;
@@ -139,7 +139,7 @@ fn what_has_ended_is_told() {
 fn ask_as_a_stranger(word: &str, arguments: &[String]) -> Said {
     // The programs of a build may lie where only root may enter.
     let copy = std::env::temp_dir().join(format!("socketd-stranger-{}-{word}", std::process::id()));
-    fs::copy(&binaries().socketd, &copy).unwrap();
+    binaries::copy(&binaries().socketd, &copy);
     fs::set_permissions(&copy, fs::Permissions::from_mode(0o755)).unwrap();
     let output = Command::new(&copy)
         .arg(word)

@@ -14,7 +14,7 @@ use super::draft::Draft;
 use super::events::{self, Event};
 use super::root::Rootfs;
 use super::{inside, safe_name, traces};
-use crate::binaries::stand_in;
+use crate::binaries::{self, stand_in};
 use crate::leftovers::mounts_below;
 
 /// Time for what was killed to be gone.
@@ -54,10 +54,7 @@ impl Workspace {
         };
         let source = stand_in();
         if fs::hard_link(&source, own.program()).is_err() {
-            // By another process: a descriptor that is open for writing in this one would find its way
-            // into the children of other threads, and a program that is open for writing does not run.
-            let status = Command::new("cp").arg(&source).arg(own.program()).status();
-            assert!(status.unwrap().success(), "the stand-in cannot be copied");
+            binaries::copy(&source, &own.program());
         }
         // Names of sockets belong to the whole machine.
         let name = own.root.to_str().unwrap().replace('/', "-");

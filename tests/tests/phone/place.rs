@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::time::Duration;
 
-use harness::{Address, Docker, leftovers, pace, pair};
+use harness::{Address, Docker, binaries, leftovers, pace, pair};
 
 use crate::module;
 
@@ -315,10 +315,11 @@ fn lay_tools(system: &Path) {
         ("toybox", "/usr/bin/toybox"),
         ("sh", "/bin/mksh"),
     ] {
-        let copied = fs::copy(source, bin.join(name));
-        copied.unwrap_or_else(|_| {
-            panic!("There is no {source}: install it (apt-get install busybox-static toybox mksh).")
-        });
+        assert!(
+            Path::new(source).is_file(),
+            "There is no {source}: install it (apt-get install busybox-static toybox mksh)."
+        );
+        binaries::copy(Path::new(source), &bin.join(name));
     }
     fs::write(bin.join("getprop"), GETPROP).unwrap();
     fs::set_permissions(bin.join("getprop"), fs::Permissions::from_mode(0o755)).unwrap();
