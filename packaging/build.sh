@@ -163,11 +163,13 @@ check_programs() {
     done
 }
 
+# SOCKETD_PAGES: the program that writes them, where somebody has built it already.
 write_pages() {
+    local pages=${SOCKETD_PAGES:-target/debug/pages}
     rm -rf "$dist/share"
     # Of the whole workspace, for then cargo makes nothing again that a build of it has made.
-    cargo build --locked --workspace --bin pages --target-dir target
-    target/debug/pages "$dist/share"
+    [ -n "${SOCKETD_PAGES:-}" ] || cargo build --locked --workspace --bin pages --target-dir target
+    "$pages" "$dist/share"
 }
 
 pack() {
