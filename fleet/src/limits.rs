@@ -71,8 +71,8 @@ pub const REQUESTS_AT_ONCE: usize = 64;
 /// Spools at once; whoever needs another waits. Stops large bodies from filling a disk.
 pub const SPOOLS_AT_ONCE: usize = 4;
 
-/// Body of a compose request, in bytes: it is held in memory as its files are written. Stops one from filling that.
-pub const COMPOSE_BODY_MAX: u64 = 32 << 20;
+/// Lines of compose that wait to be sent. A command that writes more waits.
+pub const COMPOSE_LINES: usize = 64;
 
 /// What a terminal shows in one message, in bytes, before it is coded.
 pub const TERMINAL_DATA: usize = 16 << 10;

@@ -17,6 +17,7 @@ use tokio::sync::Semaphore;
 
 use super::socket::{Room, Spool};
 use crate::docker::{Body, Docker, DockerError, empty, full};
+use crate::hawser::compose::Runner;
 use crate::hawser::message::{self, RequestBody};
 use crate::hawser::settings::Role;
 use crate::hawser::{access, audit};
@@ -27,6 +28,8 @@ use crate::limits;
 pub(super) struct Agent {
     /// Where containers are.
     pub(super) docker: Docker,
+    /// Runs compose.
+    pub(super) runner: Runner,
     /// What the server may ask for.
     pub(super) role: Role,
     /// Whether the server is told of disks.

@@ -2,6 +2,7 @@
 
 mod agent;
 mod backoff;
+mod compose;
 mod cursor;
 mod cut;
 mod dial;
@@ -31,6 +32,7 @@ use self::dial::{DialError, Line, Proxies, Trust};
 use self::health::Health;
 use self::session::Session;
 use self::socket::{Outbox, Reader, Received, Room, SocketError};
+use super::compose::{CAPABILITIES, Runner};
 use super::identity::Identity;
 use super::message::{Incoming, Outgoing, PROTOCOL, ServerError};
 use super::settings::{Role, Server, Settings, Token};
@@ -147,8 +149,10 @@ impl Edge {
         }
         let identity = Identity::of(settings)?;
         std::fs::create_dir_all(&settings.state_dir).map_err(HawserError::System)?;
+        let docker = Docker::new(settings.docker()?);
         let agent = Agent {
-            docker: Docker::new(settings.docker()?),
+            runner: Runner::new(settings, &docker),
+            docker,
             role: settings.access,
             has_disk: !settings.skip_df_collection,
             request_timeout: settings.request_timeout.0,
@@ -283,18 +287,22 @@ impl Edge {
             token_hash: &self.token.hash(),
             docker_version: &engine,
             hostname: &self.health.identity.hostname,
-            capabilities: self.capabilities(),
+            capabilities: &self.capabilities().await,
         };
         // Where the connection is gone already, there is no welcome either.
         let _ = outbox.send(&hello).await;
     }
 
-    fn capabilities(&self) -> &'static [&'static str] {
+    /// Those that are true.
+    async fn capabilities(&self) -> Vec<&'static str> {
+        let mut capabilities = vec!["metrics", "events"];
         if self.agent.role == Role::Full {
-            &["exec", "metrics", "events"]
-        } else {
-            &["metrics", "events"]
+            capabilities.insert(0, "exec");
+            if self.agent.runner.is_there().await {
+                capabilities.extend(CAPABILITIES);
+            }
         }
+        capabilities
     }
 }
 

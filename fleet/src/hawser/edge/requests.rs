@@ -56,12 +56,20 @@ pub(super) async fn answer(agent: &Agent, outbox: &Outbox, asked: Asked) -> Resu
 /// # Errors
 /// The connection is gone.
 pub(super) async fn refuse(outbox: &Outbox, id: &str, failure: &Failure) -> Result<(), Gone> {
+    send_json(outbox, id, failure.status, &failure.body()).await
+}
+
+/// Sends an answer that is the agent's own.
+///
+/// # Errors
+/// The connection is gone.
+pub(super) async fn send_json(outbox: &Outbox, id: &str, status: u16, body: &str) -> Result<(), Gone> {
     let content_type = ("Content-Type".to_owned(), "application/json".to_owned());
     let response = Response {
         request_id: id,
-        status_code: failure.status,
+        status_code: status,
         headers: BTreeMap::from([content_type]),
-        body: Some(&failure.body()),
+        body: Some(body),
         is_binary: false,
     };
     outbox.send(&Outgoing::Response(response)).await

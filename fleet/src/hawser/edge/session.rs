@@ -12,7 +12,7 @@ use tokio::time::{Instant, MissedTickBehavior, interval, interval_at};
 use super::agent::{Agent, Asked, Failure};
 use super::socket::{BodyKind, LargeMessage, Outbox, Reader, Received, SocketError, Unkept};
 use super::terminals::{self, Terminal};
-use super::{requests, streams};
+use super::{compose, requests, streams};
 use crate::hawser::host::Host;
 use crate::hawser::message::{ExecStart, Incoming, MessageError, Request};
 use crate::limits;
@@ -153,7 +153,12 @@ impl Session {
         self.requests.insert(id.clone(), cancel);
         let (agent, outbox) = (Arc::clone(&self.agent), self.outbox.clone());
         self.tasks.spawn(async move {
-            if is_streaming {
+            if compose::is_asked(&asked.request) {
+                tokio::select! {
+                    _ = compose::answer(&agent, &outbox, asked) => {}
+                    _ = cancelled => {}
+                }
+            } else if is_streaming {
                 let _ = streams::stream(&agent, &outbox, asked, cancelled).await;
             } else {
                 tokio::select! {
