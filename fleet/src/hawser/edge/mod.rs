@@ -195,7 +195,8 @@ impl Edge {
         let mut tasks = JoinSet::new();
         tokio::select! {
             ended = self.talk(&outbox, reader, &mut tasks) => {
-                // A server that closed is answered; one that is gone is not waited for.
+                // A server that closed is answered by now; to any other this is the last word, if it can still be said.
+                outbox.close(1000, "");
                 let _ = timeout(limits::FAREWELL, writing.join_next()).await;
                 Some(ended)
             }
