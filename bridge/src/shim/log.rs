@@ -13,6 +13,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::{FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use wire::Time;
 use wire::log::{
@@ -25,6 +26,9 @@ use super::plan::log::LogPlan;
 /// Entries are gathered up to about so many bytes before they are written. Keeps the shim small
 /// when a container writes nothing but line feeds.
 const BATCH_BYTES: usize = 64 * 1024;
+
+/// Access rights of a file.
+const MODE: u32 = 0o640;
 
 const FILE_HEADER: u64 = 16;
 const ENTRY_HEADER: u64 = 16;
@@ -60,6 +64,36 @@ pub fn number_of(file: &File) -> Option<u64> {
     let mut header = [0; FILE_HEADER_BYTES];
     file.read_exact_at(&mut header, 0).ok()?;
     file_number(&header)
+}
+
+/// Begins a log that nobody has begun: whoever follows a container from before its start has the file open then
+/// that it will write to, however soon both are gone again. One that is there stays as it is.
+///
+/// # Errors
+/// What the file system says. The shim begins it all the same.
+pub fn begin(path: &Path) -> io::Result<()> {
+    static NUMBER: AtomicU64 = AtomicU64::new(0);
+    if (0..wire::files::LOG_FILES_MAX).any(|age| path_of(path, age).exists()) {
+        return Ok(());
+    }
+    // Never there without its header, which the shim would write once more.
+    let draft = path.with_extension(format!("new{}", NUMBER.fetch_add(1, Ordering::Relaxed)));
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .write(true)
+        .create(true)
+        .truncate(true)
+        .mode(MODE)
+        .open(&draft)?;
+    let made = file
+        .write_all(&file_header(1))
+        .and_then(|()| fs::hard_link(&draft, path));
+    fs::remove_file(&draft)?;
+    match made {
+        // Somebody was quicker.
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        other => other,
+    }
 }
 
 impl Log {
@@ -180,7 +214,7 @@ impl Log {
             .read(true)
             .append(true)
             .create(true)
-            .mode(0o640)
+            .mode(MODE)
             .open(&self.path)
     }
 

@@ -236,6 +236,26 @@ fn input_ends_with_its_client_where_it_is_for_one() {
     assert_eq!(scene.end(&id).code, 137);
 }
 
+/// As `docker run --rm` does: a short run is over, and its log gone with it, before anybody is told that there is one.
+#[test]
+fn whoever_follows_from_before_the_start_has_the_file_that_is_written() {
+    let mut scene = Scene::new();
+    let id = scene.create(Scene::shell("echo all of it"));
+    let _bell = bell(&scene, &id);
+    let mut files = scene.runtime.open_log(&id).unwrap();
+    assert_eq!(files.len(), 1);
+    // A second one makes no other.
+    let _other = bell(&scene, &id);
+    scene.runtime.start(&id).unwrap();
+    scene.end(&id);
+    assert_eq!(scene.runtime.open_log(&id).unwrap().len(), 1);
+    scene.runtime.remove(&id).unwrap();
+    let (_, file) = files.pop().unwrap();
+    let mut text = Vec::new();
+    File::from(file).read_to_end(&mut text).unwrap();
+    assert!(text.windows(10).any(|part| part == b"all of it\n"), "{text:?}");
+}
+
 #[test]
 fn a_terminal_has_the_size_that_was_asked() {
     let mut scene = Scene::new();

@@ -23,7 +23,7 @@ use crate::runtime::bell::is_deserted;
 use crate::runtime::{ExecOrder, ExecRun, InputEnd, RuntimeError};
 use crate::shim::control::{connect_to, is_nobody};
 use crate::shim::failure::Stage;
-use crate::shim::log::{number_of, path_of};
+use crate::shim::log::{begin, number_of, path_of};
 use crate::shim::record::{self, ASK_BYTES_MAX, Answer, Ask, AskKind, file};
 use crate::sys::pidfd;
 
@@ -158,6 +158,9 @@ impl NativeRuntime {
             other => return other,
         }
         self.waiting.keep(id, bell)?;
+        if let Err(error) = begin(&directory.join(file::LOG)) {
+            tracing::warn!(%id, %error, "a log cannot be begun");
+        }
         // It may have been started since, by somebody who found no bell to take along.
         if connect_to(&directory).is_ok() {
             self.hand_over_bells(id);
