@@ -57,4 +57,6 @@ pivot_root . tmp/outside
 cd /
 umount -l /tmp/outside
 rmdir /tmp/outside
+# As the first process of a machine finds it, or makes it: systemd lends credentials to services by a mount that spreads.
+mount --make-rshared /
 exec env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin container=machine TERM=dumb "$@"

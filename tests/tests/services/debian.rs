@@ -22,10 +22,10 @@ const ALWAYS: &[&str] = &[
     "/var/log/dpkg.log",
 ];
 
-/// Puts both packages on a machine, and a policy that ends with this code; tells how its files are then.
+/// Puts the packages on a machine, and a policy that ends with this code; tells how its files are then.
 pub(crate) fn prepare(machine: &Machine, policy: u8) -> BTreeSet<String> {
     let packages = Packages::make();
-    for name in ["old.deb", "new.deb"] {
+    for name in ["old.deb", "new.deb", "fleet.deb"] {
         machine.put(&packages.path(name), FOLDER);
     }
     put_policy(machine, policy);

@@ -6,12 +6,17 @@ use std::process::Command;
 use std::sync::OnceLock;
 
 use harness::Machine;
-use harness::binaries::binaries;
+use harness::binaries::{self, binaries};
+
+/// What packages are made of.
+fn all_programs() -> [&'static Path; 3] {
+    [&binaries().socketd, &binaries().bridge, binaries::fleet()]
+}
 
 /// Where a machine finds what it is to install.
 pub(crate) const FOLDER: &str = "/opt/socketd";
 
-/// A folder with both versions, taken away by whoever made it.
+/// A folder with the packages, taken away by whoever made it.
 #[derive(Debug)]
 pub(crate) struct Packages {
     dir: PathBuf,
@@ -34,13 +39,13 @@ pub(crate) fn packaging(path: &str) -> PathBuf {
 }
 
 impl Packages {
-    /// Packs `old.deb` and `new.deb`.
+    /// Packs `old.deb` and `new.deb` of both daemons, and `fleet.deb`.
     pub(crate) fn make() -> Self {
         let dir = harness::pair::new_dir();
         let (architecture, folder) = processor();
         let programs = dir.join("dist").join(folder);
         fs::create_dir_all(&programs).unwrap();
-        for program in [&binaries().socketd, &binaries().bridge] {
+        for program in all_programs() {
             fs::copy(stripped(program), programs.join(program.file_name().unwrap())).unwrap();
         }
         let share = dir.join("dist/share/man/man1");
@@ -49,8 +54,12 @@ impl Packages {
         let completions = dir.join("dist/share/completions/bash");
         fs::create_dir_all(&completions).unwrap();
         fs::write(completions.join("socketd.bash"), "complete socketd\n").unwrap();
-        for (name, version) in [("old.deb", "0.1.0"), ("new.deb", "0.1.1~test")] {
-            let status = Command::new(packaging("debian/pack.sh"))
+        for (name, version, script) in [
+            ("old.deb", "0.1.0", "pack.sh"),
+            ("new.deb", "0.1.1~test", "pack.sh"),
+            ("fleet.deb", "0.1.0", "pack-fleet.sh"),
+        ] {
+            let status = Command::new(packaging("debian").join(script))
                 .arg(dir.join("dist"))
                 .arg(architecture)
                 .arg(dir.join(name))
@@ -64,7 +73,7 @@ impl Packages {
         Self { dir }
     }
 
-    /// One of the two.
+    /// One of them.
     pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.dir.join(name)
     }
@@ -81,7 +90,7 @@ fn stripped(program: &Path) -> PathBuf {
     static ONCE: OnceLock<()> = OnceLock::new();
     let name = |program: &Path| program.with_extension("stripped");
     ONCE.get_or_init(|| {
-        for program in [&binaries().socketd, &binaries().bridge] {
+        for program in all_programs() {
             let status = Command::new("strip")
                 .arg("-o")
                 .arg(name(program))

@@ -38,6 +38,7 @@ fn with_systemd() {
     machine.run("systemctl reload socketd && docker version");
     ends_what_hangs(&machine);
     container.assert_untouched(&machine);
+    an_agent_serves(&machine);
 
     machine.run("dpkg -r socketd");
     assert!(!container.lives(&machine));
@@ -76,6 +77,35 @@ fn units_are_sound(machine: &Machine) {
     machine.run(&format!(
         "systemd-analyze security --threshold={EXPOSURE_MAX} socketd.service >/dev/null"
     ));
+}
+
+/// The agent for Dockhand, in a package of its own: off until it is enabled, without a user of its own, and gone as a whole.
+fn an_agent_serves(machine: &Machine) {
+    machine.run(&format!("dpkg -i {FOLDER}/fleet.deb"));
+    let unit = "socketd-hawser.service";
+    assert!(machine.attempt(&format!("systemctl is-enabled {unit}")).is_err());
+    let said = machine.run(&format!("systemd-analyze verify --man=no {unit} 2>&1"));
+    assert_eq!(said, "");
+    machine.run(&format!(
+        "systemd-analyze security --threshold={EXPOSURE_MAX} {unit} >/dev/null
+         umask 077; echo a-token-of-a-test >/etc/socketd-fleet/token
+         systemctl enable --now {unit}"
+    ));
+    let ask = "curl -s http://127.0.0.1:2376";
+    pace::until("the agent answers", SOON, || {
+        machine.attempt(&format!("{ask}/_hawser/health")).ok()
+    });
+    let shown = machine.run(&format!(
+        "{ask}/containers/json -H 'X-Hawser-Token: a-token-of-a-test'"
+    ));
+    assert!(shown.contains("/web"), "{shown}");
+    let status = machine.run(&format!("cat /proc/$(systemctl show -P MainPID {unit})/status"));
+    for line in ["Seccomp:\t2", "NoNewPrivs:\t1", "CapBnd:\t0000000000000000"] {
+        assert!(status.contains(line), "{line}\n{status}");
+    }
+    assert!(!status.contains("Uid:\t0"), "{status}");
+    machine.run("dpkg -P socketd-fleet");
+    assert_eq!(machine.run("ls -d /etc/socketd-fleet /var/lib/socketd-fleet /var/lib/private/socketd-fleet 2>/dev/null || true"), "");
 }
 
 /// What systemd takes away is not what socketd needs to put up its own walls.
