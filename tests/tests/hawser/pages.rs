@@ -228,7 +228,9 @@ fn progress_is_cut_at_line_ends() {
         } else {
             bytes
         };
-        let whole = String::from_utf8_lossy(&bytes).matches("\r\n").count();
+        let text = String::from_utf8_lossy(&bytes);
+        let is_whole = |line: &&str| serde_json::from_str::<serde_json::Value>(line).is_ok();
+        let whole = text.lines().filter(is_whole).count();
         let engine = Engine::start(&dir.join(format!("{chunk}.sock")), move |path, out| {
             if path.contains("/images/create") {
                 engine::chunked(out, "application/json", bytes.chunks(chunk))
@@ -248,7 +250,7 @@ fn progress_is_cut_at_line_ends() {
         let environment = server.connected(1);
         let stream = environment.stream("POST", "/images/create?fromImage=alpine&tag=3.20", Body::None);
         let (told, lost) = stream.progress();
-        // What is behind the last end of a line is half a line.
+        // What is behind the last end of a line may be half a line.
         assert_eq!(told.len(), whole, "chunks of {chunk}");
         assert!(lost <= 1, "chunks of {chunk}: {lost} lines came in pieces");
     }
