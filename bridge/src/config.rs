@@ -423,6 +423,15 @@ impl Layout {
         self.private().join("native")
     }
 
+    /// Whether there may be containers of a runtime: of the embedded one not before it was first opened here.
+    #[must_use]
+    pub fn may_have_containers(&self, name: RuntimeName) -> bool {
+        match name {
+            RuntimeName::Native => self.native().exists(),
+            RuntimeName::Droidspaces => true,
+        }
+    }
+
     /// What is kept about containers of Droidspaces.
     #[must_use]
     pub fn droidspaces(&self) -> PathBuf {

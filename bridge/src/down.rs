@@ -63,8 +63,7 @@ fn sees_all(watch: &mut Client, layout: &Layout, names: &[RuntimeName]) -> io::R
     let sees = |name: &RuntimeName| {
         let word = name.to_possible_value();
         let knows = word.is_some_and(|word| info.runtimes.iter().any(|known| known == word.get_name()));
-        // Nobody has ever made one here.
-        knows || (*name == RuntimeName::Native && !layout.native().exists())
+        knows || !layout.may_have_containers(*name)
     };
     Ok(names.iter().all(sees))
 }
