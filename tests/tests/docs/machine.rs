@@ -6,7 +6,7 @@ use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-use harness::binaries::binaries;
+use harness::binaries::{self, binaries};
 use nix::mount::{MntFlags, MsFlags, mount, umount2};
 use nix::sched::{CloneFlags, unshare};
 
@@ -104,6 +104,7 @@ impl Machine {
         }
         symlink(&binaries().socketd, folder.join("socketd")).unwrap();
         symlink(&binaries().bridge, folder.join("socketd-bridge")).unwrap();
+        symlink(binaries::fleet(), folder.join("socketd-fleet")).unwrap();
         // Where a clone has what it built.
         fs::create_dir(self.dir.join("target")).unwrap();
         let built = binaries().bridge.parent().unwrap();

@@ -9,7 +9,7 @@ use harness::binaries::binaries;
 use crate::blocks::{Block, Exchange};
 use crate::machine::Machine;
 use crate::session::{Served, Session};
-use crate::tables::{BY_HAND, ELSEWHERE, FOLLOWING, LANGUAGES, OTHERWISE, SERVING};
+use crate::tables::{BY_HAND, ELSEWHERE, FOLLOWING, Kind, LANGUAGES, OTHERWISE, SERVING};
 
 /// Where the two configuration files lie.
 const CONFIG: &str = "/etc/socketd/socketd.toml";
@@ -19,9 +19,8 @@ const CEILING: &str = "/etc/socketd/bridge.toml";
 pub(crate) struct Reader {
     // Before the machine: it has files open there.
     session: Session,
-    /// The bridge, and a socketd beside what the bridge has started itself.
-    bridge: Option<Served>,
-    front: Option<Served>,
+    /// What serves by now, each with what is behind it before it.
+    served: Vec<(Kind, Served)>,
     _machine: Machine,
 }
 
@@ -30,8 +29,7 @@ impl Reader {
         let machine = Machine::new();
         Self {
             session: Session::new(&machine.dir, &machine.path()),
-            bridge: None,
-            front: None,
+            served: Vec::new(),
             _machine: machine,
         }
     }
@@ -68,8 +66,8 @@ impl Reader {
             return;
         }
         let asked = otherwise(line);
-        if let Some((_, is_bridge, ready)) = SERVING.iter().find(|(part, _, _)| asked.contains(part)) {
-            self.serve(&asked, *is_bridge, ready);
+        if let Some((_, kind, ready)) = SERVING.iter().find(|(part, _, _)| asked.contains(part)) {
+            self.serve(&asked, *kind, ready);
             return;
         }
         let following = FOLLOWING.iter().find(|(part, _, _)| asked.contains(part));
@@ -104,22 +102,14 @@ impl Reader {
         }
     }
 
-    /// A bridge takes the place of the one before, and a socketd beside it likewise.
-    fn serve(&mut self, line: &str, is_bridge: bool, ready: &str) {
-        let former = if is_bridge {
-            &mut self.bridge
-        } else {
-            &mut self.front
-        };
-        if let Some(former) = former.take() {
+    /// What serves takes the place of its like.
+    fn serve(&mut self, line: &str, kind: Kind, ready: &str) {
+        if let Some(at) = self.served.iter().position(|(former, _)| *former == kind) {
+            let (_, former) = self.served.remove(at);
             self.session.end(former);
         }
         let served = self.session.serve(line, ready);
-        if is_bridge {
-            self.bridge = Some(served);
-        } else {
-            self.front = Some(served);
-        }
+        self.served.push((kind, served));
     }
 
     /// Has a configuration file read by the program whose it is; in its place, where the text says that it lies there.
@@ -128,10 +118,11 @@ impl Reader {
         if block.said.contains(CEILING) {
             assert!(!Path::new(CEILING).exists(), "{}: a second ceiling", block.place);
             fs::write(CEILING, &text).unwrap();
-            let line = self.bridge.as_ref().map(|bridge| bridge.line.clone());
-            let line = line.unwrap_or_else(|| panic!("{}: no bridge runs", block.place));
-            let (_, is_bridge, ready) = SERVING.iter().find(|(part, _, _)| line.contains(part)).unwrap();
-            self.serve(&line, *is_bridge, ready);
+            let bridge = self.served.iter().find(|(kind, _)| *kind == Kind::Bridge);
+            let bridge = bridge.unwrap_or_else(|| panic!("{}: no bridge runs", block.place));
+            let line = bridge.1.line.clone();
+            let (_, kind, ready) = SERVING.iter().find(|(part, _, _)| line.contains(part)).unwrap();
+            self.serve(&line, *kind, ready);
             return;
         }
         let path = if block.said.contains(CONFIG) {
@@ -150,15 +141,15 @@ impl Reader {
     }
 
     fn logs(&self) -> String {
-        let served = [&self.bridge, &self.front].into_iter().flatten();
+        let served = self.served.iter();
         served
-            .map(|served| format!("{}:\n{}\n", served.line, served.log()))
+            .map(|(_, served)| format!("{}:\n{}\n", served.line, served.log()))
             .collect()
     }
 
     /// Stops daemons and containers; nothing is left.
     pub(crate) fn leave(mut self) {
-        for served in [self.front.take(), self.bridge.take()].into_iter().flatten() {
+        while let Some((_, served)) = self.served.pop() {
             self.session.end(served);
         }
         // Without a bridge, for the last one need not have known of all containers.
@@ -170,7 +161,7 @@ impl Reader {
 impl Drop for Reader {
     /// After a failure, which is told already.
     fn drop(&mut self) {
-        for served in [&self.front, &self.bridge].into_iter().flatten() {
+        for (_, served) in &self.served {
             served.kill();
         }
         let _ = Command::new(&binaries().bridge).arg("down").output();

@@ -32,8 +32,8 @@ const PHONE: &str = "mkdir -p phone/etc phone/log && touch phone/log/bridge.log 
 
 /// Programs that are run, as this machine has them. Any that is neither here nor below is not found.
 pub(crate) const REAL: &[&str] = &[
-    "cat", "chmod", "cp", "curl", "docker", "env", "ln", "mkdir", "openssl", "script", "setsid", "sh",
-    "sleep", "stat", "tail", "tar", "timeout", "touch",
+    "cat", "chmod", "cp", "curl", "docker", "env", "install", "ln", "mkdir", "openssl", "script", "setsid",
+    "sh", "sleep", "stat", "tail", "tar", "timeout", "touch",
 ];
 
 /// Programs that something simpler stands in for, and why.
@@ -97,6 +97,18 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     ("sudo sv ", "tests/services runs the scripts under runit"),
     (
+        "DOCKHAND_SERVER_URL=wss://",
+        "tests/hawser has the server that is dialled",
+    ),
+    (
+        "socketd-fleet hawser --server ",
+        "tests/hawser has the server that is dialled",
+    ),
+    (
+        "sudo systemctl enable --now socketd-hawser",
+        "tests/services starts the units under systemd",
+    ),
+    (
         "adb ",
         "no phone hangs here: tests/phone runs the zip's installer and its scripts in an emulated one",
     ),
@@ -138,17 +150,35 @@ pub(crate) const OTHERWISE: &[(&str, &str, &str)] = &[
 ];
 
 /// What the text around a command tells the reader to do, after the command.
-pub(crate) const BY_HAND: &[(&str, &str, &str)] = &[(
-    "socketd certs init",
-    "cp /etc/socketd/certs/ca.pem /etc/socketd/certs/cert.pem /etc/socketd/certs/key.pem .",
-    "clients get these three, in a folder of theirs",
-)];
+pub(crate) const BY_HAND: &[(&str, &str, &str)] = &[
+    (
+        "socketd certs init",
+        "cp /etc/socketd/certs/ca.pem /etc/socketd/certs/cert.pem /etc/socketd/certs/key.pem .",
+        "clients get these three, in a folder of theirs",
+    ),
+    (
+        "cat >hawser.token",
+        "echo a-token-that-nobody-guesses >hawser.token",
+        "the reader pastes it",
+    ),
+];
 
-/// Lines that go on until they are ended: what shows them, whether it is a bridge, and what it prints once it answers.
-pub(crate) const SERVING: &[(&str, bool, &str)] = &[
-    ("socketd-bridge up", true, "socketd is up"),
-    ("socketd-bridge serve", true, "answering"),
-    ("socketd serve", false, "listening"),
+/// What serves; one of a kind takes the place of the one before.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Kind {
+    Bridge,
+    /// A socketd beside what the bridge has started itself.
+    Front,
+    /// What clients dial in place of a front.
+    Agent,
+}
+
+/// Lines that go on until they are ended: what shows them, what it is, and what it prints once it answers.
+pub(crate) const SERVING: &[(&str, Kind, &str)] = &[
+    ("socketd-bridge up", Kind::Bridge, "socketd is up"),
+    ("socketd-bridge serve", Kind::Bridge, "answering"),
+    ("socketd serve", Kind::Front, "listening"),
+    ("socketd-fleet hawser", Kind::Agent, "listening"),
 ];
 
 /// Lines that end when their reader has seen enough: what shows them, how they are run, and how they may end.
