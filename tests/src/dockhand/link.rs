@@ -74,8 +74,14 @@ async fn read(hub: &Arc<Hub>, id: u64, mut stream: SplitStream<Socket>) -> Strin
             return "closed".to_owned();
         };
         match message {
-            Ok(Message::Text(text)) => hear(hub, id, text.as_bytes(), &mut is_asked),
-            Ok(Message::Binary(bytes)) => hear(hub, id, &bytes, &mut is_asked),
+            Ok(message @ (Message::Text(_) | Message::Binary(_))) => {
+                let (message, kind) = parse(&message.into_data());
+                if is_cut(hub, id, &kind) {
+                    // What is behind it was never heard, and is answered by nobody.
+                    return "terminated".to_owned();
+                }
+                hear(hub, id, (message, &kind), &mut is_asked);
+            }
             Ok(Message::Close(frame)) => {
                 return frame.map_or_else(
                     || "1005".to_owned(),
@@ -95,20 +101,25 @@ async fn read(hub: &Arc<Hub>, id: u64, mut stream: SplitStream<Socket>) -> Strin
     }
 }
 
-fn hear(hub: &Arc<Hub>, id: u64, bytes: &[u8], is_asked: &mut bool) {
-    // What can be read as neither is left alone, as is what is no object.
-    let message: Value = serde_json::from_slice(bytes).unwrap_or_default();
-    let kind = message["type"].as_str().unwrap_or("?").to_owned();
-    let is_cut = hub.with(|state| {
+/// Counts a message. Whether it is the last that comes over this line.
+fn is_cut(hub: &Arc<Hub>, id: u64, kind: &str) -> bool {
+    hub.with(|state| {
         state.touch(id);
-        *state.seen.kinds.entry(kind.clone()).or_default() += 1;
-        let is_cut = state.cuts.iter_mut().any(|cut| cut.is_due_to_hear(&kind));
+        *state.seen.kinds.entry(kind.to_owned()).or_default() += 1;
+        let is_cut = state.cuts.iter_mut().any(|cut| cut.is_due_to_hear(kind));
         state.cuts.retain(|cut| !cut.is_over());
         is_cut
-    });
-    if is_cut {
-        return hub.with(|state| state.terminate(id));
-    }
+    })
+}
+
+/// A message and its type. What can be read as neither is left alone, as is what is no object.
+fn parse(bytes: &[u8]) -> (Value, String) {
+    let message: Value = serde_json::from_slice(bytes).unwrap_or_default();
+    let kind = message["type"].as_str().unwrap_or("?").to_owned();
+    (message, kind)
+}
+
+fn hear(hub: &Arc<Hub>, id: u64, (message, kind): (Value, &str), is_asked: &mut bool) {
     if !message.is_object() {
         return hub.with(|state| state.seen.unparseable += 1);
     }
