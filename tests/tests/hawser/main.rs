@@ -3,9 +3,13 @@
 //! [`server`] holds the server itself against the table of what the real one does, with an agent of a few lines. The
 //! rest holds the agent against the server.
 
+mod crowd;
 mod engine;
+mod entry;
 mod events;
+mod hostile;
 mod pages;
+mod proxy;
 mod scene;
 mod server;
 mod streams;

@@ -73,7 +73,9 @@ pub(crate) fn demultiplexed(mut bytes: &[u8]) -> Vec<u8> {
     let mut all = Vec::new();
     while let [kind, 0, 0, 0, a, b, c, d, rest @ ..] = bytes {
         assert!(matches!(kind, 1 | 2), "no such stream: {kind}");
-        let length = u32::from_be_bytes([*a, *b, *c, *d]) as usize;
+        let length = [*a, *b, *c, *d]
+            .iter()
+            .fold(0, |all, byte| all * 256 + usize::from(*byte));
         all.extend_from_slice(&rest[..length]);
         bytes = &rest[length..];
     }
