@@ -129,7 +129,7 @@ fn a_life_is_told() {
         first["timestamp"]
             .as_str()
             .unwrap()
-            .contains(&format!("{:09}", nanoseconds % 1_000_000_000).trim_end_matches('0')),
+            .contains(format!("{:09}", nanoseconds % 1_000_000_000).trim_end_matches('0')),
         "{first}, {nanoseconds}"
     );
 }
