@@ -131,13 +131,16 @@ impl Place {
         &self.input
     }
 
-    /// The arguments that name files, for a command that takes several files of variables.
-    pub(super) fn arguments(&self) -> Vec<String> {
+    /// The arguments that name files. The older command refuses more than one file of variables: it gets the last.
+    pub(super) fn arguments(&self, is_legacy: bool) -> Vec<String> {
         let files = self.names.iter().flat_map(|name| ["-f".to_owned(), name.clone()]);
-        let variables = self
-            .variables
-            .iter()
-            .flat_map(|name| ["--env-file".to_owned(), (*name).to_owned()]);
+        let passed = if is_legacy {
+            self.variables.len().saturating_sub(1)
+        } else {
+            0
+        };
+        let variables = self.variables.iter().skip(passed);
+        let variables = variables.flat_map(|name| ["--env-file".to_owned(), (*name).to_owned()]);
         files.chain(variables).collect()
     }
 

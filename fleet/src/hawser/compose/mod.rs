@@ -160,7 +160,8 @@ impl Inner {
             lines,
         };
         let mut outcome = Outcome::default();
-        for arguments in order.commands(&place.arguments(), call.command.is_legacy()) {
+        let is_legacy = call.command.is_legacy();
+        for arguments in order.commands(&place.arguments(is_legacy), is_legacy) {
             outcome.join(call.run(&arguments).await);
             if outcome.code != 0 {
                 break;

@@ -51,7 +51,10 @@ fn files_are_written() {
     check(".env", b"A=b\n", 0o600);
     check("bin", &[0, 1, 2, 255], 0o644);
     check("-odd", b"y", 0o644);
-    assert_eq!(place.arguments(), ["-f", "compose.yaml", "--env-file", ".env"]);
+    assert_eq!(
+        place.arguments(false),
+        ["-f", "compose.yaml", "--env-file", ".env"]
+    );
     assert_eq!(
         fs::metadata(stacks.dir()).unwrap().permissions().mode() & 0o777,
         0o700
@@ -158,7 +161,7 @@ fn which_files_are_read() {
             fs::write(stacks.at(path), "x").unwrap();
         }
         let place = stacks.prepare(&fields).unwrap();
-        assert_eq!(place.arguments().join(" "), arguments, "{fields}");
+        assert_eq!(place.arguments(false).join(" "), arguments, "{fields}");
         assert_eq!(place.input(), input, "{fields}");
     };
     check(&[], json!({}), "", "");
@@ -187,6 +190,10 @@ fn which_files_are_read() {
         "-f compose.yaml --env-file .env --env-file .env.dockhand",
         "",
     );
+    let stacks = Stacks::new();
+    let both = json!({"files": {"compose.yaml": "1", ".env.dockhand": "2", ".env": "3"}});
+    let older = stacks.prepare(&both).unwrap().arguments(true).join(" ");
+    assert_eq!(older, "-f compose.yaml --env-file .env.dockhand");
     let looking = json!({"operation": "ps", "composeFile": "a"});
     check(&[], looking, "-f -", "a");
 }
