@@ -95,14 +95,12 @@ fn a_killed_agent_leaves_nothing() {
             (processes(scene) == 1).then_some(())
         });
     };
-    round(&mut scene);
-    let pid = scene.pair.socketd().pid();
-    let before = Takes::of(pid).descriptors;
-    for _ in 0..4 {
+    for _ in 0..5 {
         round(&mut scene);
     }
+    let pid = scene.pair.socketd().pid();
     pace::until("the readers are gone", LIMIT, || {
-        (Takes::of(pid).descriptors <= before).then_some(())
+        (Takes::of(pid).logs == 0).then_some(())
     });
     let seen = scene.server.seen();
     assert!(

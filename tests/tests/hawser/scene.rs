@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::io::Write;
+use std::path::PathBuf;
 use std::thread;
 
 use harness::daemon::Daemon;
@@ -87,6 +88,8 @@ pub(crate) fn demultiplexed(mut bytes: &[u8]) -> Vec<u8> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Takes {
     pub(crate) descriptors: usize,
+    /// Those of them that are a container's log.
+    pub(crate) logs: usize,
     pub(crate) threads: usize,
     /// Resident, in KiB: now, and the most there ever was.
     pub(crate) resident_kib: u64,
@@ -100,8 +103,17 @@ impl Takes {
             let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
             line.split_whitespace().next().unwrap().parse().unwrap()
         };
+        let descriptors = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        // Gone meanwhile: no descriptor any more.
+        let places: Vec<_> = descriptors
+            .filter_map(|entry| fs::read_link(entry.ok()?.path()).ok())
+            .collect();
+        let is_log = |place: &&PathBuf| {
+            place.ends_with("log") && place.components().any(|part| part.as_os_str() == "containers")
+        };
         Self {
-            descriptors: fs::read_dir(format!("/proc/{pid}/fd")).unwrap().count(),
+            descriptors: places.len(),
+            logs: places.iter().filter(is_log).count(),
             threads: fs::read_dir(format!("/proc/{pid}/task")).unwrap().count(),
             resident_kib: number("VmRSS:"),
             most_kib: number("VmHWM:"),
