@@ -76,7 +76,11 @@ fn reply(message: &Value, pieces: Vec<Vec<u8>>) -> Result<Reply, String> {
 fn piece(state: &mut State, message: &Value) {
     let request = id(message, "requestId");
     let is_end = message["type"] == "stream_end";
-    let data = decoded(message, "data").unwrap_or_default();
+    let data = if state.decodes {
+        decoded(message, "data").unwrap_or_default()
+    } else {
+        id(message, "data").as_bytes().to_vec()
+    };
     match state.pending.get_mut(request) {
         Some(Pending::Plain { pieces, .. }) if !is_end => pieces.push(data),
         Some(Pending::Stream { sender, .. }) => {

@@ -38,6 +38,8 @@ pub(super) struct State {
     pub(super) seen: Seen,
     pub(super) manner: Manner,
     pub(super) cuts: Vec<Cut>,
+    /// See [`Options::decodes`].
+    pub(super) decodes: bool,
     /// Numbers for connections, requests and tokens.
     last: u64,
 }
@@ -54,9 +56,13 @@ struct Link {
 
 impl Hub {
     pub(super) fn new(options: Options) -> Self {
+        let state = State {
+            decodes: options.decodes,
+            ..State::default()
+        };
         Self {
             options,
-            state: Mutex::default(),
+            state: state.into(),
             changed: Condvar::new(),
             reads: watch::Sender::new(true),
         }

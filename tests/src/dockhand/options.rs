@@ -31,6 +31,8 @@ pub struct Options {
     pub ping_limit: Duration,
     /// How long a request may take that streams, prunes or composes.
     pub long_limit: Duration,
+    /// Whether what streams is decoded. A measure of how fast it comes has enough of its length.
+    pub decodes: bool,
     /// Certificates, where it listens with TLS.
     pub tls: Option<Certificates>,
 }
@@ -50,6 +52,7 @@ impl Default for Options {
             request_limit: Duration::from_secs(30),
             ping_limit: Duration::from_secs(20),
             long_limit: Duration::from_secs(300),
+            decodes: true,
             tls: None,
         }
     }
