@@ -201,8 +201,12 @@ pub const COMPOSE_AT_ONCE: usize = 4;
 /// output open. Stops one that heeds nothing.
 pub const COMPOSE_FAREWELL: Duration = Duration::from_secs(5);
 
-/// How long looking for the command may take. Stops a plugin that hangs from holding up a hello.
+/// How long looking for the command may take. Stops a plugin that hangs from being waited for.
 pub const COMPOSE_LOOK: Duration = Duration::from_secs(20);
+
+/// How long a hello waits for it. Stops a machine that is busy, as with twenty agents that all look, from being taken
+/// for one that is gone.
+pub const COMPOSE_GREETING: Duration = Duration::from_secs(3);
 
 /// What is told of a command's output, in bytes, each of the two. Stops one that writes without end from filling
 /// memory.

@@ -57,6 +57,8 @@ impl Agent {
             .with("TOKEN_FILE", &file.display().to_string())
             // Health checks of many agents do not get in each other's way.
             .with("PORT", "0")
+            // Twenty that look for compose at once would be all that a small machine does.
+            .with("PATH", "/nowhere")
             .with("RECONNECT_DELAY", "1")
             .with("MAX_RECONNECT_DELAY", "1")
             .with("HEARTBEAT_INTERVAL", "1")

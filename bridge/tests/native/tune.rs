@@ -44,7 +44,7 @@ fn statistics_are_what_the_files_say() {
     let mut scene = Scene::new();
     let mut spec = Scene::shell(
         "dd if=/dev/zero of=/tmp/f bs=1M count=8 2>/dev/null; i=0; while [ $i -lt 200000 ]; do i=$((i+1)); done; \
-         echo ready; while :; do sleep 600; done",
+         sleep 600 & echo ready; wait",
     );
     spec.resources.memory_bytes = 256 << 20;
     spec.resources.pids_max = 40;

@@ -20,6 +20,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use hyper::StatusCode;
 use tokio::sync::{Semaphore, mpsc};
+use tokio::time::timeout;
 
 use super::{Settings, audit};
 use crate::docker::Docker;
@@ -68,6 +69,13 @@ impl Runner {
     /// Whether there is such a command. What was found once is not looked for again.
     pub async fn is_there(&self) -> bool {
         self.0.command().await.is_some()
+    }
+
+    /// The same, and no where that takes too long. Looking goes on, for whoever asks next.
+    pub async fn is_there_within(&self, patience: Duration) -> bool {
+        let runner = self.clone();
+        let look = tokio::spawn(async move { runner.is_there().await });
+        matches!(timeout(patience, look).await, Ok(Ok(true)))
     }
 
     /// Does what `request` asks, a JSON object as servers send it. Where it wants its output as it comes, each line

@@ -299,7 +299,7 @@ impl Edge {
         let mut capabilities = vec!["metrics", "events"];
         if self.agent.role == Role::Full {
             capabilities.insert(0, "exec");
-            if self.agent.runner.is_there().await {
+            if self.agent.runner.is_there_within(limits::COMPOSE_GREETING).await {
                 capabilities.extend(CAPABILITIES);
             }
         }
