@@ -108,7 +108,7 @@ fn archives_up_and_down() {
         (1, Manner::Fragments(1000)),
         (1, Manner::Binary),
         (20, Manner::Text),
-        (20, Manner::Fragments(100_000)),
+        (5, Manner::Fragments(100_000)),
     ] {
         scene.server.speak(manner);
         let archive = archive_of(megabytes);
@@ -166,7 +166,7 @@ fn what_is_too_large_is_refused() {
         ("/tar?size=0", 200),
         ("/tar?size=2", 200),
         ("/tar?size=40", 200),
-        ("/text?size=40", 200),
+        ("/text?size=10", 200),
         ("/tar?size=80", 413),
         ("/tar?size=1000000", 413),
         ("/text?size=120", 413),
