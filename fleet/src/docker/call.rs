@@ -119,11 +119,8 @@ impl Docker {
         path: &str,
         body: Option<&serde_json::Value>,
     ) -> Result<T, DockerError> {
-        let answer = self.send(request(method, path, body)).await?;
-        if !answer.status().is_success() {
-            return Err(refused(answer).await);
-        }
-        serde_json::from_slice(&collect(answer.into_body()).await?).map_err(DockerError::Shape)
+        let body = self.stream(request(method, path, body)).await?;
+        serde_json::from_slice(&collect(body).await?).map_err(DockerError::Shape)
     }
 
     /// Sends `request`, and gives the body of a good answer as it comes.
@@ -144,12 +141,7 @@ impl Docker {
     /// # Errors
     /// As [`Docker::ask`].
     pub async fn order(&self, method: Method, path: &str) -> Result<(), DockerError> {
-        let answer = self.send(request(method, path, None)).await?;
-        if answer.status().is_success() {
-            Ok(())
-        } else {
-            Err(refused(answer).await)
-        }
+        self.stream(request(method, path, None)).await.map(drop)
     }
 
     /// Asks for `/version`.
