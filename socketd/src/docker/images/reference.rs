@@ -28,6 +28,12 @@ impl Name {
     /// # Errors
     /// 400 with Docker's sentence.
     pub fn parse(text: &str) -> Result<Self, ApiError> {
+        // Of the whole text, for it could be an id; with a tag, or with its `library/`, it could not.
+        if is_hex(text, 64) {
+            return Err(invalid(&format!(
+                "invalid repository name ({text}), cannot specify 64-byte hexadecimal strings"
+            )));
+        }
         let (rest, digest) = match text.split_once('@') {
             Some((rest, digest)) if is_digest(digest) => (rest, Some(digest.to_owned())),
             Some(_) => return Err(invalid("invalid reference format")),
@@ -42,11 +48,6 @@ impl Name {
         };
         if tag.is_some_and(|tag| !is_tag(tag)) {
             return Err(invalid("invalid reference format"));
-        }
-        if is_hex(name, 64) {
-            return Err(invalid(&format!(
-                "invalid repository name ({name}), cannot specify 64-byte hexadecimal strings"
-            )));
         }
         Ok(Self {
             repository: repository(name)?,
@@ -176,6 +177,9 @@ mod tests {
         check("localhost/x", "localhost/x:latest");
         check("localhost:5000/x:y", "localhost:5000/x:y");
         check("a__b/c--d/e.f:V1.2-x_", "a__b/c--d/e.f:V1.2-x_");
+        let hex = "a".repeat(64);
+        check(&format!("{hex}:x"), &format!("{hex}:x"));
+        check(&format!("library/{hex}"), &format!("{hex}:latest"));
         let digest = format!("bb@sha256:{}", "a".repeat(64));
         check(&digest, &digest);
     }
