@@ -102,6 +102,7 @@ const TABLE: &[Allowed] = &[
             "futures-util",
             "websocket-sans-io",
             "sha1",
+            "base64-simd",
             "tokio-rustls",
             "rustls-native-certs",
             "webpki-roots",

@@ -1,7 +1,6 @@
 //! A request whose answer comes in pieces.
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
+use base64_simd::{Out, STANDARD};
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -37,7 +36,7 @@ impl Pieces {
         message.resize(self.head.len() + coded, 0);
         if let Some(room) = message.get_mut(self.head.len()..) {
             // There is exactly as much room as it takes.
-            let _ = STANDARD.encode_slice(bytes, room);
+            let _ = STANDARD.encode(bytes, Out::from_slice(room));
         }
         message.extend_from_slice(b"\"}");
         message
