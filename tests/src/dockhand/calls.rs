@@ -8,6 +8,7 @@ use std::time::Duration;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Bytes;
 
 use super::hub::{Hub, State};
 use super::shell::Shell;
@@ -105,7 +106,7 @@ impl fmt::Display for Reply {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Piece {
     /// Bytes.
-    Data(Vec<u8>),
+    Data(Bytes),
     /// Its end, with the reason.
     End(String),
     /// The agent went, with the reason.
@@ -402,7 +403,7 @@ impl Stream {
     /// # Panics
     /// When the agent goes.
     #[track_caller]
-    pub fn pieces(&self) -> (Vec<Vec<u8>>, String) {
+    pub fn pieces(&self) -> (Vec<Bytes>, String) {
         let mut all = Vec::new();
         loop {
             match self.hear() {

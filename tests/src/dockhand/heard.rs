@@ -3,6 +3,7 @@
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use serde_json::{Value, json};
+use tokio_tungstenite::tungstenite::Bytes;
 
 use super::calls::{Pending, Piece, Reply, Said};
 use super::hub::{State, now_ms};
@@ -73,21 +74,36 @@ fn reply(message: &Value, pieces: Vec<Vec<u8>>) -> Result<Reply, String> {
     })
 }
 
+/// Hands on what streams as it came, where only its length counts. Whether the message was that.
+pub(super) fn undecoded(state: &State, message: &Bytes) -> bool {
+    let cut = || {
+        let rest = message.strip_prefix(br#"{"type":"stream","requestId":""#)?;
+        let end = rest.iter().position(|byte| *byte == b'"')?;
+        let (request, rest) = rest.split_at_checked(end)?;
+        let data = rest.strip_prefix(br#"","data":""#)?.strip_suffix(br#""}"#)?;
+        Some((std::str::from_utf8(request).ok()?, data))
+    };
+    let Some((request, data)) = cut() else {
+        return false;
+    };
+    if let Some(Pending::Stream { sender, .. }) = state.pending.get(request) {
+        let _ = sender.send(Piece::Data(message.slice_ref(data)));
+        return true;
+    }
+    false
+}
+
 fn piece(state: &mut State, message: &Value) {
     let request = id(message, "requestId");
     let is_end = message["type"] == "stream_end";
-    let data = if state.decodes {
-        decoded(message, "data").unwrap_or_default()
-    } else {
-        id(message, "data").as_bytes().to_vec()
-    };
+    let data = decoded(message, "data").unwrap_or_default();
     match state.pending.get_mut(request) {
         Some(Pending::Plain { pieces, .. }) if !is_end => pieces.push(data),
         Some(Pending::Stream { sender, .. }) => {
             let piece = if is_end {
                 Piece::End(id(message, "reason").to_owned())
             } else {
-                Piece::Data(data)
+                Piece::Data(data.into())
             };
             let _ = sender.send(piece);
             if is_end {

@@ -38,8 +38,6 @@ pub(super) struct State {
     pub(super) seen: Seen,
     pub(super) manner: Manner,
     pub(super) cuts: Vec<Cut>,
-    /// See [`Options::decodes`].
-    pub(super) decodes: bool,
     /// Numbers for connections, requests and tokens.
     last: u64,
 }
@@ -56,13 +54,9 @@ struct Link {
 
 impl Hub {
     pub(super) fn new(options: Options) -> Self {
-        let state = State {
-            decodes: options.decodes,
-            ..State::default()
-        };
         Self {
             options,
-            state: state.into(),
+            state: State::default().into(),
             changed: Condvar::new(),
             reads: watch::Sender::new(true),
         }

@@ -75,7 +75,11 @@ async fn read(hub: &Arc<Hub>, id: u64, mut stream: SplitStream<Socket>) -> Strin
         };
         match message {
             Ok(message @ (Message::Text(_) | Message::Binary(_))) => {
-                let (message, kind) = parse(&message.into_data());
+                let message = message.into_data();
+                if !hub.options.decodes && hub.with(|state| heard::undecoded(state, &message)) {
+                    continue;
+                }
+                let (message, kind) = parse(&message);
                 if is_cut(hub, id, &kind) {
                     // What is behind it was never heard, and is answered by nobody.
                     return "terminated".to_owned();
