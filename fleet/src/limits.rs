@@ -47,7 +47,7 @@ pub const MESSAGE_SENT_MAX: u64 = 95 << 20;
 pub const FRAGMENT: usize = 64 << 10;
 
 /// What of a stream goes into one message, in bytes, before it is coded.
-pub const STREAM_DATA: usize = 32 << 10;
+pub const STREAM_DATA: usize = 64 << 10;
 
 /// A line of progress that is sent as a whole, in bytes; a longer one is cut. Stops a line that never ends.
 pub const LINE_MAX: usize = 256 << 10;

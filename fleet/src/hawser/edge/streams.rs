@@ -1,6 +1,6 @@
 //! A request whose answer comes in pieces.
 
-use base64_simd::{Out, STANDARD};
+use base64_simd::STANDARD;
 use futures_util::FutureExt as _;
 use http_body_util::BodyExt as _;
 use hyper::body::Incoming;
@@ -33,11 +33,7 @@ impl Pieces {
         let coded = bytes.len().div_ceil(3) * 4;
         let mut message = Vec::with_capacity(self.head.len() + coded + 2);
         message.extend_from_slice(&self.head);
-        message.resize(self.head.len() + coded, 0);
-        if let Some(room) = message.get_mut(self.head.len()..) {
-            // There is exactly as much room as it takes.
-            let _ = STANDARD.encode(bytes, Out::from_slice(room));
-        }
+        STANDARD.encode_append(bytes, &mut message);
         message.extend_from_slice(b"\"}");
         message
     }
@@ -132,6 +128,11 @@ async fn pass(agent: &Agent, outbox: &Outbox, asked: Asked, pieces: &Pieces) -> 
     let (mut waiting, mut is_whole) = (Vec::new(), false);
     while !is_whole {
         match next(&mut body).await? {
+            // As much as goes into a message needs not be put together.
+            Some(data) if data.len() >= limits::STREAM_DATA && waiting.is_empty() && !is_progress => {
+                put(outbox, pieces, &data, is_progress).await?;
+                continue;
+            }
             Some(data) => waiting.extend_from_slice(&data),
             None => is_whole = true,
         }

@@ -1,5 +1,7 @@
 //! Puts messages onto the line: frames with a mask each, several small messages at once, a large one in pieces.
 
+use std::io::IoSlice;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use tokio::io::{AsyncWrite, AsyncWriteExt as _};
@@ -17,6 +19,7 @@ use crate::limits;
 pub(crate) async fn write(io: impl AsyncWrite + Unpin, mut outgo: Outgo) -> Result<(), SocketError> {
     let mut line = Line {
         io,
+        sealed: Vec::new(),
         out: Vec::new(),
         masks: Masks::default(),
     };
@@ -28,7 +31,7 @@ pub(crate) async fn write(io: impl AsyncWrite + Unpin, mut outgo: Outgo) -> Resu
                     return line.end().await;
                 }
             }
-            Some(message) = outgo.first.recv() => line.frame(Opcode::Text, true, &message)?,
+            Some(message) = outgo.first.recv() => line.whole(message)?,
             parcel = outgo.messages.recv() => match parcel {
                 Some(parcel) => {
                     if line.parcel(parcel, &mut outgo).await? {
@@ -42,9 +45,14 @@ pub(crate) async fn write(io: impl AsyncWrite + Unpin, mut outgo: Outgo) -> Resu
     }
 }
 
+/// Shorter messages than this, in bytes, are put together for one write.
+const COPIED_MAX: usize = 8 << 10;
+
 struct Line<W> {
     io: W,
-    /// Frames that are not on the line yet.
+    /// Frames that are not on the line yet: whatever is long, as it came, and what was before it.
+    sealed: Vec<Vec<u8>>,
+    /// Frames behind them.
     out: Vec<u8>,
     masks: Masks,
 }
@@ -55,14 +63,14 @@ impl<W: AsyncWrite + Unpin> Line<W> {
         let mut next = Some(parcel);
         while let Some(parcel) = next.take() {
             match parcel.content {
-                Content::Whole(message) => self.frame(Opcode::Text, true, &message)?,
+                Content::Whole(message) => self.whole(message)?,
                 Content::Large(large) => {
                     if self.large(large, outgo).await? {
                         return Ok(true);
                     }
                 }
             }
-            if self.out.len() < limits::FRAGMENT && outgo.urgent.is_empty() && outgo.first.is_empty() {
+            if self.waiting() < limits::FRAGMENT && outgo.urgent.is_empty() && outgo.first.is_empty() {
                 next = outgo.messages.try_recv().ok();
             }
         }
@@ -116,16 +124,20 @@ impl<W: AsyncWrite + Unpin> Line<W> {
         }
     }
 
+    /// A message; a long one goes out of the memory that it came in.
+    fn whole(&mut self, mut message: Vec<u8>) -> Result<(), SocketError> {
+        if message.len() < COPIED_MAX {
+            return self.frame(Opcode::Text, true, &message);
+        }
+        let mut encoder = self.header(Opcode::Text, true, message.len())?;
+        encoder.transform_frame_payload(&mut message);
+        self.sealed.push(std::mem::take(&mut self.out));
+        self.sealed.push(message);
+        Ok(())
+    }
+
     fn frame(&mut self, opcode: Opcode, is_last: bool, payload: &[u8]) -> Result<(), SocketError> {
-        let mut encoder = WebsocketFrameEncoder::new();
-        let header = encoder.start_frame(&FrameInfo {
-            opcode,
-            payload_length: u64::try_from(payload.len()).unwrap_or(u64::MAX),
-            mask: Some(self.masks.next()?),
-            fin: is_last,
-            reserved: 0,
-        });
-        self.out.extend_from_slice(&header);
+        let mut encoder = self.header(opcode, is_last, payload.len())?;
         let begin = self.out.len();
         self.out.extend_from_slice(payload);
         if let Some(payload) = self.out.get_mut(begin..) {
@@ -134,20 +146,49 @@ impl<W: AsyncWrite + Unpin> Line<W> {
         Ok(())
     }
 
+    /// What is before a payload, and what masks that.
+    fn header(
+        &mut self,
+        opcode: Opcode,
+        is_last: bool,
+        length: usize,
+    ) -> Result<WebsocketFrameEncoder, SocketError> {
+        let mut encoder = WebsocketFrameEncoder::new();
+        let header = encoder.start_frame(&FrameInfo {
+            opcode,
+            payload_length: u64::try_from(length).unwrap_or(u64::MAX),
+            mask: Some(self.masks.next()?),
+            fin: is_last,
+            reserved: 0,
+        });
+        self.out.extend_from_slice(&header);
+        Ok(encoder)
+    }
+
+    /// Bytes that are not on the line yet.
+    fn waiting(&self) -> usize {
+        self.sealed.iter().map(Vec::len).sum::<usize>() + self.out.len()
+    }
+
     async fn flush(&mut self) -> Result<(), SocketError> {
-        let mut rest = self.out.as_slice();
+        let mut parts: Vec<IoSlice<'_>> = self.sealed.iter().map(|part| IoSlice::new(part)).collect();
+        parts.push(IoSlice::new(&self.out));
+        let mut rest = parts.as_mut_slice();
+        // Nothing is written of what is empty.
+        IoSlice::advance_slices(&mut rest, 0);
         while !rest.is_empty() {
-            let written = timeout(limits::WRITE_PROGRESS, self.io.write(rest)).await;
+            let written = timeout(limits::WRITE_PROGRESS, self.io.write_vectored(rest)).await;
             let count = written.map_err(|_late| SocketError::Stalled)??;
             if count == 0 {
                 return Err(SocketError::Broken(std::io::ErrorKind::WriteZero.into()));
             }
-            rest = rest.get(count..).unwrap_or_default();
+            IoSlice::advance_slices(&mut rest, count);
         }
         let flushed = timeout(limits::WRITE_PROGRESS, self.io.flush()).await;
         flushed.map_err(|_late| SocketError::Stalled)??;
+        self.sealed.clear();
         self.out.clear();
-        // One large message must not keep its room for ever.
+        // One large piece must not keep its room for ever.
         self.out.shrink_to(limits::FRAGMENT * 2);
         Ok(())
     }
