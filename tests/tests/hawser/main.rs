@@ -12,5 +12,6 @@ mod pages;
 mod proxy;
 mod scene;
 mod server;
+mod stacks;
 mod streams;
 mod terminals;
