@@ -13,7 +13,7 @@ pub(super) fn heard(state: &mut State, link: u64, environment: u64, message: Val
     match message["type"].as_str().unwrap_or_default() {
         "ping" => state.say(link, &json!({ "type": "pong", "timestamp": now_ms() })),
         "pong" => {}
-        "metrics" => state.seen.metrics.push((environment, message["metrics"].clone())),
+        "metrics" => state.seen.metrics.push((environment, message)),
         "container_event" => state.seen.events.push((environment, message["event"].clone())),
         "response" => answer(state, &message),
         "stream" | "stream_end" => piece(state, &message),

@@ -16,7 +16,9 @@ use super::options::Options;
 use super::seen::{End, Hello, Seen};
 
 /// How long a test waits for what must come.
-const LIMIT: Duration = Duration::from_secs(20);
+pub(super) const LIMIT: Duration = Duration::from_secs(20);
+/// How long it waits for what comes twice a minute.
+pub(super) const LONG_LIMIT: Duration = Duration::from_secs(90);
 
 #[derive(Debug)]
 pub(super) struct Hub {
@@ -75,15 +77,20 @@ impl Hub {
 
     /// Waits until there is something to see.
     #[track_caller]
-    pub(super) fn until<T>(&self, what: &str, mut look: impl FnMut(&State) -> Option<T>) -> T {
-        let deadline = Instant::now() + LIMIT;
+    pub(super) fn until<T>(
+        &self,
+        what: &str,
+        limit: Duration,
+        mut look: impl FnMut(&State) -> Option<T>,
+    ) -> T {
+        let deadline = Instant::now() + limit;
         let mut state = self.lock();
         loop {
             if let Some(found) = look(&state) {
                 return found;
             }
             let left = deadline.saturating_duration_since(Instant::now());
-            assert!(!left.is_zero(), "{what}: not within {LIMIT:?}; {:#?}", state.seen);
+            assert!(!left.is_zero(), "{what}: not within {limit:?}; {:#?}", state.seen);
             let waited = self.changed.wait_timeout(state, left);
             state = waited.unwrap_or_else(PoisonError::into_inner).0;
         }

@@ -36,7 +36,7 @@ pub use options::Options;
 pub use seen::{Attempt, End, Hello, Seen};
 pub use shell::Shell;
 
-use hub::Hub;
+use hub::{Hub, LIMIT, LONG_LIMIT};
 use link::Order;
 
 /// A server. Its connections end when it is dropped.
@@ -170,7 +170,7 @@ impl Dockhand {
     pub fn connected(&self, environment: u64) -> Environment {
         let what = format!("an agent of environment {environment}");
         self.hub
-            .until(&what, |state| state.has(environment).then_some(()));
+            .until(&what, LIMIT, |state| state.has(environment).then_some(()));
         self.environment(environment)
     }
 
@@ -179,7 +179,7 @@ impl Dockhand {
     pub fn disconnected(&self, environment: u64) {
         let what = format!("environment {environment} without an agent");
         self.hub
-            .until(&what, |state| (!state.has(environment)).then_some(()));
+            .until(&what, LIMIT, |state| (!state.has(environment)).then_some(()));
     }
 
     /// Everything seen so far.
@@ -190,7 +190,13 @@ impl Dockhand {
     /// Waits until there is something to see.
     #[track_caller]
     pub fn until<T>(&self, what: &str, mut look: impl FnMut(&Seen) -> Option<T>) -> T {
-        self.hub.until(what, |state| look(&state.seen))
+        self.hub.until(what, LIMIT, |state| look(&state.seen))
+    }
+
+    /// The same of what agents send twice a minute.
+    #[track_caller]
+    pub fn until_long<T>(&self, what: &str, mut look: impl FnMut(&Seen) -> Option<T>) -> T {
+        self.hub.until(what, LONG_LIMIT, |state| look(&state.seen))
     }
 }
 

@@ -16,7 +16,7 @@ pub struct Seen {
     pub kinds: BTreeMap<String, usize>,
     /// What happened to containers, with the environment whose agent told.
     pub events: Vec<(u64, Value)>,
-    /// Figures of hosts, with the environment whose agent told.
+    /// Messages with figures of hosts, with the environment whose agent told.
     pub metrics: Vec<(u64, Value)>,
     /// Messages `error`.
     pub errors: Vec<Value>,

@@ -8,6 +8,7 @@ mod engine;
 mod entry;
 mod events;
 mod hostile;
+mod metrics;
 mod pages;
 mod proxy;
 mod scene;
