@@ -27,7 +27,7 @@ use tokio::runtime::Runtime;
 use tokio_tungstenite::tungstenite::protocol::frame::Frame;
 
 pub use calls::{Body, Call, Environment, Piece, Reply, Said, Stream};
-pub use certificates::Certificates;
+pub use certificates::{CertificateFiles, Certificates};
 pub use cut::Cut;
 pub use door::PATH;
 pub use line::Line;

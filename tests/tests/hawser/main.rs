@@ -7,6 +7,7 @@ mod crowd;
 mod engine;
 mod entry;
 mod events;
+mod health;
 mod hostile;
 mod metrics;
 mod pages;

@@ -1,16 +1,11 @@
 //! What the agent itself answers.
 
-use std::fs;
-use std::process::Command;
-use std::time::Duration;
-
-use harness::daemon::Daemon;
+use harness::Docker;
 use harness::http::Connection;
-use harness::{Docker, binaries, pace};
 use nix::sys::signal::Signal;
 use serde_json::json;
 
-use crate::scene::{Scene, token};
+use crate::scene::{Scene, refused_at_start, token};
 
 #[test]
 fn who_may_ask_and_for_what() {
@@ -105,22 +100,7 @@ fn requests_that_go_on_are_let_finish() {
 
 #[test]
 fn what_cannot_work_is_said_at_start() {
-    let dir = harness::pair::new_dir();
-    let check = |variables: &[(&str, &str)], part: &str| {
-        let mut command = Command::new(binaries::fleet());
-        command
-            .env_clear()
-            .arg("hawser")
-            .arg("--state-dir")
-            .arg(&dir)
-            .envs(variables.iter().copied());
-        let mut agent = Daemon::run("the agent", command);
-        assert_eq!(agent.wait().code(), Some(1), "{variables:?}");
-        let log = pace::until(part, Duration::from_secs(10), || {
-            Some(agent.log()).filter(|log| log.contains(part))
-        });
-        assert_eq!(log.lines().count(), 1, "{log}");
-    };
+    let check = refused_at_start;
     check(&[], "ALLOW_INSECURE_NO_AUTH");
     check(
         &[("TOKEN", ""), ("PORT", ""), ("HEARTBEAT_INTERVAL", "")],
@@ -133,13 +113,6 @@ fn what_cannot_work_is_said_at_start() {
     );
     check(&[("TOKEN_FILE", "/nonexistent")], "/nonexistent");
     check(&[("TOKEN", "t"), ("BIND_ADDRESS", "192.0.2.1")], "192.0.2.1:2376");
-    let cert = [
-        ("TOKEN", "t"),
-        ("TLS_CERT", "/nonexistent"),
-        ("TLS_KEY", "/nonexistent"),
-    ];
-    check(&cert, "cannot listen with /nonexistent");
-    fs::remove_dir_all(dir).unwrap();
 }
 
 #[test]

@@ -4,4 +4,5 @@
 mod command;
 mod front;
 mod scene;
+mod secure;
 mod stacks;

@@ -133,3 +133,23 @@ impl Drop for Scene {
 pub(crate) fn token() -> String {
     format!("X-Hawser-Token: {TOKEN}\r\n")
 }
+
+/// Checks that an agent with these variables does not start, and says why in one line that has this in it.
+#[track_caller]
+pub(crate) fn refused_at_start(variables: &[(&str, &str)], part: &str) {
+    let dir = harness::pair::new_dir();
+    let mut command = Command::new(binaries::fleet());
+    command
+        .env_clear()
+        .arg("hawser")
+        .arg("--state-dir")
+        .arg(&dir)
+        .envs(variables.iter().copied());
+    let mut agent = Daemon::run("the agent", command);
+    assert_eq!(agent.wait().code(), Some(1), "{variables:?}: {}", agent.log());
+    let log = pace::until(part, START_LIMIT, || {
+        Some(agent.log()).filter(|log| log.contains(part))
+    });
+    assert_eq!(log.lines().count(), 1, "{log}");
+    fs::remove_dir_all(dir).unwrap();
+}

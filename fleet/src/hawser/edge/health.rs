@@ -58,6 +58,9 @@ pub(super) async fn serve(address: SocketAddr, health: Arc<Health>) {
             return;
         }
     };
+    if let Ok(address) = listener.local_addr() {
+        tracing::info!(%address, "the health check listens");
+    }
     let room = Arc::new(Semaphore::new(limits::HEALTH_CONNECTIONS));
     loop {
         let Ok(place) = room.clone().acquire_owned().await else {
