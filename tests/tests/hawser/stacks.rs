@@ -2,11 +2,18 @@
 
 use std::env;
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
+use std::time::Duration;
 
 use harness::dockhand::{Body, Environment, Options, Reply};
+use harness::fuse::HungFiles;
+use harness::{Agent, Dockhand, pace, pair};
 use serde_json::{Value, json};
 
+use crate::engine::{self, Engine};
 use crate::scene::Scene;
+
+const LIMIT: Duration = Duration::from_secs(20);
 
 const STACK: &str = "
 services:
@@ -151,4 +158,45 @@ fn what_fails_says_why() {
         "LD_PRELOAD",
     );
     assert_eq!(scene.server.seen().threw, [""; 0]);
+}
+
+/// Files are written beside everything else: a disk that hangs holds up the stacks on it, and nothing else.
+#[test]
+fn a_disk_that_hangs_holds_up_its_stacks_alone() {
+    let dir = pair::new_dir();
+    let files = HungFiles::mount(&dir.join("hung"));
+    let engine = Engine::start(&dir.join("engine.sock"), |_, out| engine::version(out));
+    let program = dir.join("docker-compose");
+    fs::write(&program, "#!/bin/sh\n[ \"$2\" != --short ] || echo 2.99.0\n").unwrap();
+    fs::set_permissions(&program, fs::Permissions::from_mode(0o755)).unwrap();
+    let server = Dockhand::start(Options::quick());
+    let token = server.make_token(1);
+    let how = Agent::new(engine.address(), &server.url(), &token, &dir.join("agent"));
+    let how = how
+        .with("PATH", dir.to_str().unwrap())
+        .with("STACKS_DIR", dir.join("hung").to_str().unwrap());
+    let mut agent = how.start();
+    let environment = server.connected(1);
+    // As many as may run.
+    let calls: Vec<_> = (1..=4)
+        .map(|number| {
+            let order = json!({
+                "operation": "up", "projectName": format!("st{number}"), "files": { "compose.yaml": STACK }
+            });
+            environment
+                .begin("POST", "/_hawser/compose", Body::Json(order))
+                .unwrap()
+        })
+        .collect();
+    pace::until("all of them hang", LIMIT, || {
+        (files.untold() >= calls.len()).then_some(())
+    });
+    environment.get("/version").expect(200);
+    drop(files);
+    for call in calls {
+        let told = call.reply().unwrap().expect(500).json();
+        assert_eq!(told["exitCode"], -1, "{told}");
+    }
+    assert!(agent.end().success());
+    fs::remove_dir_all(dir).unwrap();
 }

@@ -19,6 +19,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::StatusCode;
+use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
@@ -82,7 +83,7 @@ impl Runner {
     /// goes to `lines`. It goes on to its end also when nobody waits for it any more.
     pub async fn run(&self, request: &[u8], lines: Option<mpsc::Sender<Bytes>>) -> (StatusCode, Reply) {
         let order = match Order::parse(request) {
-            Ok(order) => order,
+            Ok(order) => Arc::new(order),
             Err(error) => return (StatusCode::BAD_REQUEST, Reply::failed(&error.to_string())),
         };
         let inner = Arc::clone(&self.0);
@@ -107,6 +108,23 @@ impl Runner {
     }
 }
 
+/// What a command finds.
+struct Laid {
+    place: files::Place,
+    deleted: Vec<String>,
+    skipped: Vec<Skipped>,
+    /// Passwords, as long as this lives.
+    registries: Option<TempDir>,
+}
+
+/// Works with files beside everything else: thousands may come at once, to a disk that is slow.
+async fn beside<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, String> + Send + 'static,
+) -> Result<T, String> {
+    let done = tokio::task::spawn_blocking(work).await;
+    done.unwrap_or_else(|_| Err("the agent is ending".to_owned()))
+}
+
 impl Inner {
     async fn command(&self) -> Option<Command> {
         let known = self.found.lock().unwrap_or_else(PoisonError::into_inner).clone();
@@ -121,7 +139,7 @@ impl Inner {
         found
     }
 
-    async fn run(&self, order: &Order, lines: Option<mpsc::Sender<Bytes>>) -> Reply {
+    async fn run(self: &Arc<Self>, order: &Arc<Order>, lines: Option<mpsc::Sender<Bytes>>) -> Reply {
         let Some(command) = self.command().await else {
             return Reply::failed(
                 "neither `docker compose` nor `docker-compose` is installed beside this agent",
@@ -145,18 +163,18 @@ impl Inner {
 
     /// Writes the files, runs the command, and takes away what is to go.
     async fn prepared(
-        &self,
-        order: &Order,
+        self: &Arc<Self>,
+        order: &Arc<Order>,
         command: Command,
         lines: Option<mpsc::Sender<Bytes>>,
     ) -> Result<Reply, String> {
-        let place = files::Place::prepare(&self.stacks_dir, order).map_err(|error| error.to_string())?;
-        let (deleted, skipped) = place.delete(&order.files_to_delete);
-        let registries = match order.operation {
-            Operation::Up | Operation::Pull => registries::write(&self.state_dir, &order.registries)
-                .map_err(|error| format!("cannot keep registries' passwords for the command: {error}"))?,
-            _ => None,
-        };
+        let (inner, what) = (Arc::clone(self), Arc::clone(order));
+        let Laid {
+            place,
+            deleted,
+            skipped,
+            registries,
+        } = beside(move || inner.lay(&what)).await?;
         let call = command::Call {
             command,
             docker: self.docker.address().to_string(),
@@ -175,16 +193,38 @@ impl Inner {
                 break;
             }
         }
-        drop(registries);
         let mut reply = Reply::of(outcome, order.operation);
-        if reply.success && order.operation == Operation::Down && order.remove_files {
-            place
-                .remove()
-                .map_err(|error| format!("the stack is down, and its files are still there: {error}"))?;
-        }
+        let is_over = reply.success && order.operation == Operation::Down && order.remove_files;
+        beside(move || {
+            drop(registries);
+            if is_over {
+                place
+                    .remove()
+                    .map_err(|error| format!("the stack is down, and its files are still there: {error}"))?;
+            }
+            Ok(())
+        })
+        .await?;
         reply.deleted_files = deleted;
         reply.skipped_files = skipped;
         Ok(reply)
+    }
+
+    /// Puts everything where the command looks for it, and takes away what a server wants gone.
+    fn lay(&self, order: &Order) -> Result<Laid, String> {
+        let place = files::Place::prepare(&self.stacks_dir, order).map_err(|error| error.to_string())?;
+        let (deleted, skipped) = place.delete(&order.files_to_delete);
+        let registries = match order.operation {
+            Operation::Up | Operation::Pull => registries::write(&self.state_dir, &order.registries)
+                .map_err(|error| format!("cannot keep registries' passwords for the command: {error}"))?,
+            _ => None,
+        };
+        Ok(Laid {
+            place,
+            deleted,
+            skipped,
+            registries,
+        })
     }
 
     /// What whoever works on a project holds.
