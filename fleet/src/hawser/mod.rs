@@ -4,6 +4,7 @@
 //! `HAWSER.md` has every message and where this differs. [`Settings`] are Hawser's variables and flags of the same
 //! names.
 
+mod about;
 pub mod access;
 pub mod audit;
 pub mod compose;

@@ -11,14 +11,18 @@ use hyper::header::{CONTENT_TYPE, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
-use serde::Serialize;
+use serde_json::{Value, json};
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 use tokio::time::{sleep, timeout};
 
 use super::agent::Agent;
+use crate::hawser::about;
 use crate::hawser::identity::Identity;
 use crate::limits;
+
+/// As this mode is called.
+const MODE: &str = "edge";
 
 /// What can be told.
 #[derive(Debug)]
@@ -29,24 +33,6 @@ pub(super) struct Health {
     pub(super) identity: Identity,
     /// Whether the server has welcomed it.
     pub(super) is_connected: AtomicBool,
-}
-
-#[derive(Serialize)]
-struct Status {
-    status: &'static str,
-    mode: &'static str,
-    connected: bool,
-}
-
-#[derive(Serialize)]
-#[serde(rename_all = "camelCase")]
-struct Info<'a> {
-    agent_id: &'a str,
-    agent_name: &'a str,
-    docker_version: &'a str,
-    hawser_version: &'static str,
-    mode: &'static str,
-    connected: bool,
 }
 
 /// Answers on `address`. An agent whose port somebody else has is still an agent.
@@ -104,40 +90,23 @@ impl Health {
     }
 
     async fn health(&self) -> Response<Full<Bytes>> {
-        let ping = timeout(
-            limits::DOCKER_VERSION,
-            self.agent.docker.order(Method::GET, "/_ping"),
-        )
-        .await;
-        let problem = match ping {
-            Ok(Ok(())) => None,
-            Ok(Err(error)) => Some(error.to_string()),
-            Err(_late) => Some("it does not answer".to_owned()),
-        };
-        match problem {
-            Some(problem) => text(
+        match about::health(&self.agent.docker).await {
+            Ok(()) => json(&json!({
+                "status": "healthy",
+                "mode": MODE,
+                "connected": self.is_connected(),
+            })),
+            Err(problem) => text(
                 StatusCode::SERVICE_UNAVAILABLE,
                 format!("Docker unhealthy: {problem}\n"),
             ),
-            None => json(&Status {
-                status: "healthy",
-                mode: "edge",
-                connected: self.is_connected(),
-            }),
         }
     }
 
     async fn info(&self) -> Response<Full<Bytes>> {
-        let version = timeout(limits::DOCKER_VERSION, self.agent.docker.version()).await;
-        let version = version.ok().and_then(Result::ok).map(|version| version.engine);
-        json(&Info {
-            agent_id: &self.identity.id,
-            agent_name: &self.identity.name,
-            docker_version: version.as_deref().unwrap_or("unknown"),
-            hawser_version: env!("CARGO_PKG_VERSION"),
-            mode: "edge",
-            connected: self.is_connected(),
-        })
+        let mut info = about::info(&self.agent.docker, &self.identity, MODE).await;
+        info["connected"] = self.is_connected().into();
+        json(&info)
     }
 }
 
@@ -145,9 +114,8 @@ fn text(status: StatusCode, text: String) -> Response<Full<Bytes>> {
     answer(status, "text/plain; charset=utf-8", text.into())
 }
 
-fn json(value: &impl Serialize) -> Response<Full<Bytes>> {
-    let body = serde_json::to_vec(value).unwrap_or_default();
-    answer(StatusCode::OK, "application/json", body.into())
+fn json(value: &Value) -> Response<Full<Bytes>> {
+    answer(StatusCode::OK, "application/json", value.to_string().into())
 }
 
 fn answer(status: StatusCode, kind: &'static str, body: Bytes) -> Response<Full<Bytes>> {

@@ -36,7 +36,7 @@ use super::compose::{CAPABILITIES, Runner};
 use super::identity::Identity;
 use super::message::{Incoming, Outgoing, PROTOCOL, ServerError};
 use super::settings::{Role, Server, Settings, Token};
-use super::{HawserError, stop};
+use super::{HawserError, about, stop};
 use crate::docker::Docker;
 use crate::limits;
 
@@ -266,19 +266,10 @@ impl Edge {
     }
 
     async fn hello(&self, outbox: &Outbox) {
-        let version = timeout(limits::DOCKER_VERSION, self.agent.docker.version()).await;
-        let engine = match version {
-            Ok(Ok(version)) if !version.engine.is_empty() => version.engine,
-            Ok(Ok(_)) => "unknown".to_owned(),
-            Ok(Err(error)) => {
-                tracing::warn!(%error, "Docker is not there");
-                "unknown".to_owned()
-            }
-            Err(_late) => {
-                tracing::warn!("Docker does not answer");
-                "unknown".to_owned()
-            }
-        };
+        let (engine, problem) = about::engine(&self.agent.docker).await;
+        if let Some(problem) = problem {
+            tracing::warn!(%problem, "Docker is not there");
+        }
         let hello = Outgoing::Hello {
             version: env!("CARGO_PKG_VERSION"),
             protocol: PROTOCOL,

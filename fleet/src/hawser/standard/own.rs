@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::{Agent, Body, closing, json, message, plain, with_type};
 use crate::hawser::compose::Reply;
-use crate::hawser::{compose, host};
+use crate::hawser::{about, compose, host};
 use crate::limits;
 
 /// Answers what is asked of `/_hawser/NAME`.
@@ -32,9 +32,9 @@ pub(super) async fn answer(agent: &Agent, name: &str, request: Request<Incoming>
 
 /// Whoever looks after this machine asks, without a token: so nothing is told but whether Docker answers.
 async fn health(agent: &Agent) -> Response<Body> {
-    match timeout(limits::DOCKER_CONNECT, agent.docker.version()).await {
-        Ok(Ok(_)) => json(StatusCode::OK, &json!({ "status": "healthy" })),
-        _ => plain(
+    match about::health(&agent.docker).await {
+        Ok(()) => json(StatusCode::OK, &json!({ "status": "healthy" })),
+        Err(_) => plain(
             StatusCode::SERVICE_UNAVAILABLE,
             "Docker unhealthy: it does not answer",
         ),
@@ -42,21 +42,13 @@ async fn health(agent: &Agent) -> Response<Body> {
 }
 
 async fn info(agent: &Agent) -> Response<Body> {
-    let version = timeout(limits::DOCKER_CONNECT, agent.docker.version()).await;
-    let engine = version.ok().and_then(Result::ok).map(|version| version.engine);
     let mut capabilities = vec!["exec", "events"];
     if agent.runner.is_there().await {
         capabilities.extend(compose::CAPABILITIES);
     }
-    let info = json!({
-        "agentId": agent.identity.id,
-        "agentName": agent.identity.name,
-        "dockerVersion": engine.filter(|engine| !engine.is_empty()).unwrap_or_else(|| "unknown".to_owned()),
-        "hawserVersion": env!("CARGO_PKG_VERSION"),
-        "mode": "standard",
-        "uptime": host::uptime(),
-        "capabilities": capabilities,
-    });
+    let mut info = about::info(&agent.docker, &agent.identity, "standard").await;
+    info["uptime"] = host::uptime().into();
+    info["capabilities"] = capabilities.into();
     json(StatusCode::OK, &info)
 }
 
