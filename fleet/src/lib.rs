@@ -1,12 +1,16 @@
 //! What reaches containers that nobody can dial: behind a mobile network's NAT, a device has to dial out itself.
 //!
 //! [`hawser`] is an agent that Dockhand knows how to talk to: it dials out by WebSocket, or serves HTTP with a token.
-//! Both end in [`docker`], a client of any Docker-shaped socket: socketd's, or a real engine's.
+//! [`node`] dials a [`coordinator`] of this crate's own by gRPC ([`proto`]), and users reach every node's containers
+//! there. All end in [`docker`], a client of any Docker-shaped socket: socketd's, or a real engine's.
 //!
 //! It needs no privilege, and it must not know anything of socketd but Docker's API: neither its protocol nor its
 //! files. [`limits`] has every maximum.
 
 pub mod cli;
+pub mod coordinator;
 pub mod docker;
 pub mod hawser;
 pub mod limits;
+pub mod node;
+pub mod proto;

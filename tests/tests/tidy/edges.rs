@@ -120,8 +120,17 @@ const TABLE: &[Allowed] = &[
             "procfs",
             "rustix",
             "tempfile",
+            "tonic",
+            "tonic-prost",
+            "prost",
+            "ring",
+            "redb",
+            "axum",
+            "utoipa",
+            "utoipa-axum",
+            "prometheus-client",
         ],
-        for_tests: &["proptest"],
+        for_tests: &["proptest", "rcgen"],
     },
     // Looks at the command lines of the programs, and at nothing else of theirs.
     Allowed {
@@ -155,7 +164,7 @@ const TABLE: &[Allowed] = &[
             "tokio-rustls",
             "rcgen",
         ],
-        for_tests: &["sha2", "toml", "bollard"],
+        for_tests: &["sha2", "toml", "bollard", "protox", "tonic-prost-build"],
     },
 ];
 

@@ -5,6 +5,7 @@ mod documents;
 mod edges;
 mod goldens;
 mod places;
+mod proto;
 mod rust;
 mod sizes;
 mod tree;

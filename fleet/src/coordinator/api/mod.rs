@@ -1,0 +1,1 @@
+//! What users see: REST, WebSockets, Docker endpoints.

@@ -1,0 +1,1 @@
+//! Lets nodes in.

@@ -1,0 +1,1 @@
+//! Follows an engine and tells every change of it.
