@@ -14,3 +14,4 @@ pub mod hawser;
 pub mod limits;
 pub mod node;
 pub mod proto;
+pub mod tunnel;

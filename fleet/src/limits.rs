@@ -108,6 +108,92 @@ pub const HEALTH_LASTS: Duration = Duration::from_secs(5);
 /// Time between two measures of the machine: what servers keep and draw is made for it.
 pub const METRICS_EVERY: Duration = Duration::from_secs(30);
 
+// Between a coordinator and its nodes.
+
+/// A piece of a tunnel, in bytes.
+pub const PIECE_MAX: usize = 32 << 10;
+
+/// What of one way of a tunnel waits in a process for HTTP/2 to take it, in bytes. Whoever has more waits.
+pub const PIPE_MAX: usize = 64 << 10;
+
+/// What of one way of a tunnel may be under way, in bytes: HTTP/2's window of a stream. Stops one that does not read
+/// from filling memory.
+pub const STREAM_WINDOW: u32 = 256 << 10;
+
+/// Tunnels of one node at once, those that are being opened too. Whoever asks for more is told so.
+pub const TUNNELS_PER_NODE: usize = 64;
+
+/// What of all streams of one node may be under way, in bytes. All its tunnels may stall and others still have room.
+pub const CONNECTION_WINDOW: u32 = STREAM_WINDOW * 68;
+
+/// Tunnels of all nodes at once. Stops a crowd that does not read from filling memory.
+pub const TUNNELS_MAX: usize = 2048;
+
+/// What a tunnel may begin with, in bytes, besides what comes by it.
+pub const FIRST_MAX: usize = 16 << 10;
+
+/// How long a node may take to open a tunnel: longer than Docker may take to accept there, which it then tells.
+pub const TUNNEL_OPENS: Duration = Duration::from_secs(15);
+
+/// A message of a node's or to it, in bytes. Stops one that never ends from filling memory.
+pub const FLEET_MESSAGE_MAX: usize = 256 << 10;
+
+/// Messages to a node that wait for it to read.
+pub const ORDERS_WAITING: usize = 64;
+
+/// Messages of a node that wait to be kept; it is not read further. Stops a node that floods.
+pub const HEARD_WAITING: usize = 16;
+
+/// Changes that are kept in one go.
+pub const CHANGES_AT_ONCE: usize = 64;
+
+/// Containers of a node that are looked at; those over it are left out. Stops a node gone mad from filling memory.
+pub const CONTAINERS_PER_NODE: usize = 2000;
+/// As [`CONTAINERS_PER_NODE`]: of all in one snapshot, in bytes.
+pub const SNAPSHOT_BYTES_MAX: usize = 16 << 20;
+
+/// How long a node may take to say who it is, and then to prove it. Stops whoever connects and says nothing.
+pub const HELLO: Duration = Duration::from_secs(10);
+
+/// How long a node may take from a connection to its welcome, whatever it says.
+pub const ENTRY: Duration = Duration::from_secs(45);
+
+/// How long a node whose place somebody else wants may take to say that it is alive.
+pub const PROBE: Duration = Duration::from_secs(5);
+
+/// How long what a node told last may take to be kept once its line is over.
+pub const LEAVE: Duration = Duration::from_secs(10);
+
+/// How long a line that is over may take to say why.
+pub const LAST_WORD: Duration = Duration::from_secs(1);
+
+/// Time between two of HTTP/2's pings, and how long its answer may take. Stops a connection that is dead, and that
+/// nobody told us of, from being taken for one that is quiet.
+pub const FLEET_PING: Duration = Duration::from_secs(20);
+/// As [`FLEET_PING`].
+pub const FLEET_PONG: Duration = Duration::from_secs(20);
+
+/// Questions to a node about samples, or whether it lives, that wait for an answer.
+pub const QUESTIONS_WAITING: usize = 8;
+
+/// What a node says of itself: each text, in bytes.
+pub const NODE_TEXT_MAX: usize = 256;
+
+/// Why a node has no tunnel, in bytes.
+pub const REASON_TEXT_MAX: usize = 1024;
+
+/// Connections of nodes at once, and of these from one address: behind one NAT there may be all of them.
+pub const NODES_CONNECTED_MAX: usize = 10_000;
+
+/// Delay before the next attempt where the coordinator says that this node is not wanted, or that another has its
+/// identity, at least. Stops a node that nobody wants from being a nuisance.
+pub const DELAY_UNWANTED: Duration = Duration::from_secs(60);
+
+/// Letters of a password that people choose, at least. Stops one that can be guessed.
+pub const PASSWORD_MIN: usize = 16;
+/// As [`PASSWORD_MIN`], at most.
+pub const PASSWORD_MAX: usize = 256;
+
 // Docker's.
 
 /// Threads for what would hold up everything else: files, names of hosts. Stops either from starting hundreds.

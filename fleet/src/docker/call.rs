@@ -12,8 +12,6 @@ use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpStream, UnixStream};
-use tokio::time::timeout;
 
 use super::{Address, DockerError};
 use crate::limits;
@@ -73,24 +71,7 @@ impl Docker {
         // Engines before 20.10 refuse a Host that is a path; an empty one is refused by proxies.
         let host = HeaderValue::from_static("docker");
         request.headers_mut().entry(HOST).or_insert(host);
-        let dial = async {
-            match &self.address {
-                Address::Unix(path) => Ok(Dialled::Unix(UnixStream::connect(path).await?)),
-                Address::Tcp(host) => {
-                    let stream = TcpStream::connect(host.as_str()).await?;
-                    stream.set_nodelay(true)?;
-                    Ok(Dialled::Tcp(stream))
-                }
-            }
-        };
-        let dialled = match timeout(limits::DOCKER_CONNECT, dial).await {
-            Ok(dialled) => dialled,
-            Err(_late) => Err(io::ErrorKind::TimedOut.into()),
-        };
-        match dialled.map_err(|error| DockerError::Connect(self.address.clone(), error))? {
-            Dialled::Unix(stream) => exchange(stream, request).await,
-            Dialled::Tcp(stream) => exchange(stream, request).await,
-        }
+        exchange(self.dial().await?, request).await
     }
 
     /// Sends `request` with what asks for a stream of bytes, and gives that stream.
@@ -155,11 +136,6 @@ impl Docker {
             api: version.api_version.unwrap_or_default(),
         })
     }
-}
-
-enum Dialled {
-    Unix(UnixStream),
-    Tcp(TcpStream),
 }
 
 /// A request with a JSON body, or none.

@@ -3,7 +3,9 @@
 mod address;
 mod call;
 mod error;
+mod stream;
 
 pub use address::{Address, AddressError};
 pub use call::{Answer, Body, Docker, Upgraded, Version, empty, full};
 pub use error::DockerError;
+pub use stream::Stream;

@@ -2,13 +2,13 @@
 
 mod line;
 mod lines;
-mod stream;
+mod pending;
 
 use std::fmt;
 
+pub use crate::tunnel::TunnelStream;
 pub use line::Line;
 pub use lines::{Lines, Route, Routing};
-pub use stream::TunnelStream;
 
 /// Why there is no stream to a node's Docker socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
