@@ -9,6 +9,7 @@
 
 pub mod cli;
 pub mod coordinator;
+mod dial;
 pub mod docker;
 pub mod hawser;
 pub mod limits;

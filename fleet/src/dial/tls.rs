@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
 };
 
-use super::DialError;
+use super::{DialError, Target};
 
 /// Whom to take for the server.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -191,15 +191,16 @@ impl ServerCertVerifier for Known {
 /// TLS over `stream`.
 ///
 /// # Errors
-/// [`DialError::Trust`] and [`DialError::Tls`].
+/// [`DialError::Trust`], [`DialError::Name`] and [`DialError::Tls`].
 pub(super) async fn wrap(
     stream: TcpStream,
-    host: &str,
+    target: Target<'_>,
     trust: &Trust,
 ) -> Result<TlsStream<TcpStream>, DialError> {
-    let config = trust.config().map_err(DialError::Trust)?;
-    let name =
-        ServerName::try_from(host.to_owned()).map_err(|error| DialError::Handshake(error.to_string()))?;
+    let mut config = trust.config().map_err(DialError::Trust)?;
+    config.alpn_protocols = vec![target.protocol.to_vec()];
+    let name = ServerName::try_from(target.host.to_owned());
+    let name = name.map_err(|error| DialError::Name(error.to_string()))?;
     let connector = TlsConnector::from(Arc::new(config));
     connector.connect(name, stream).await.map_err(DialError::Tls)
 }
