@@ -193,6 +193,66 @@ pub const DELAY_UNWANTED: Duration = Duration::from_secs(60);
 pub const PASSWORD_MIN: usize = 16;
 /// As [`PASSWORD_MIN`], at most.
 pub const PASSWORD_MAX: usize = 256;
+// What a coordinator keeps.
+
+/// Nodes that were ever let in, and were not shut out or may come back. Stops a leaked token's owner from filling memory.
+pub const NODES_MAX: usize = 10_000;
+
+/// Enrolments that nobody has used yet. Stops a script that makes them from filling the disk.
+pub const ENROLMENTS_MAX: usize = 10_000;
+
+/// Keys of users. Stops a script that makes them from filling the disk.
+pub const KEYS_MAX: usize = 1_000;
+
+/// Ports that are nodes' sockets. Stops a script from taking all that a machine has.
+pub const PORTS_MAX: usize = 256;
+
+/// Containers of one node. Stops one that makes them up from filling memory; those over it are not kept.
+pub const NODE_CONTAINERS_MAX: usize = 2_000;
+
+/// A word that a node tells, in bytes: an id, a state, a protocol. Stops one from filling memory, as do the next four.
+pub const WORD_BYTES: usize = 128;
+/// A text that a node tells, in bytes: a name, an image, a command. Longer ones are cut.
+pub const TEXT_BYTES: usize = 1024;
+/// Names of a container, and its ports. The rest is left out.
+pub const CONTAINER_LIST_MAX: usize = 128;
+/// Labels of a container, or attributes of an event. The longest are left out.
+pub const MAP_MAX: usize = 256;
+/// Bytes of all of these together.
+pub const MAP_BYTES: usize = 16 << 10;
+
+/// Entries of the log, at most; then the oldest go. Stops a node that floods from filling the disk, as do the next two.
+pub const LOG_ENTRIES_MAX: u64 = 1_000_000;
+/// Bytes of all entries.
+pub const LOG_BYTES_MAX: u64 = 1 << 30;
+/// Time that an entry is kept.
+pub const LOG_AGE_MAX: Duration = Duration::from_secs(90 * 24 * 60 * 60);
+
+/// Entries that one transaction forgets. Stops a shorter retention from holding up everything until it is reached.
+pub const LOG_FORGOTTEN_AT_ONCE: usize = 1024;
+
+/// Entries that one reading looks at, and bytes of those it gives. Stops a reader of a quiet node, or of long entries,
+/// from holding a thread, or memory.
+pub const LOG_LOOKED_AT_MAX: usize = 20_000;
+/// As [`LOG_LOOKED_AT_MAX`].
+pub const LOG_PAGE_BYTES: usize = 1 << 20;
+
+/// Orders that wait for the thread that writes; whoever has another waits. As many go into one transaction.
+pub const STORE_ORDERS: usize = 256;
+
+/// What of the file stays in memory, in bytes. The database's own default is a GiB.
+pub const STORE_CACHE_BYTES: usize = 32 << 20;
+
+/// Nodes whose news wait to be recorded, and that are recorded by one sync. Stops a node that floods from filling memory.
+pub const RECORDED_AT_ONCE: usize = 256;
+
+/// What was published last, in entries and in bytes of memory: for readers that keep up. Others read the log.
+pub const RECENT_MAX: usize = 4096;
+/// As [`RECENT_MAX`].
+pub const RECENT_BYTES: usize = 8 << 20;
+
+/// Entries that a reader has in hand. Stops one that does not read from holding more.
+pub const SUBSCRIPTION_PAGE: usize = 64;
 
 // Docker's.
 
