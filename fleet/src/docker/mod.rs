@@ -4,6 +4,7 @@ mod address;
 mod call;
 mod error;
 mod stream;
+pub mod events;
 
 pub use address::{Address, AddressError};
 pub use call::{Answer, Body, Docker, Upgraded, Version, empty, full};

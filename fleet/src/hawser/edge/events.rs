@@ -8,17 +8,14 @@ use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bollard_stubs::models::EventMessage;
-use http_body_util::BodyExt as _;
-use hyper::Request;
-use hyper::body::Incoming;
 use sha2::{Digest as _, Sha256};
 use tokio::sync::{Mutex, watch};
-use tokio::time::{Instant, sleep, timeout};
+use tokio::time::{Instant, sleep};
 
 use super::agent::Agent;
 use super::cursor::{Cursor, Mark};
 use super::socket::{Gone, Outbox};
-use crate::docker::{DockerError, empty};
+use crate::docker::{DockerError, events};
 use crate::hawser::message::{ContainerEvent, Outgoing};
 use crate::limits;
 
@@ -27,6 +24,9 @@ const ACTIONS: &[&str] = &[
     "create", "start", "stop", "die", "kill", "restart", "pause", "unpause", "destroy", "rename", "update",
     "oom",
 ];
+
+/// A filter: `{"type":["container"]}`.
+const CONTAINERS: &str = "%7B%22type%22%3A%5B%22container%22%5D%7D";
 
 /// Images of what a server itself starts to look for holes in others.
 const SCANNERS: &[&str] = &["anchore/grype", "aquasec/trivy", "aquasecurity/trivy"];
@@ -80,7 +80,8 @@ struct Teller {
 impl Teller {
     /// Tells what the engine tells, until it tells no more.
     async fn follow(&mut self, agent: &Agent) -> Result<Result<(), DockerError>, Gone> {
-        let mut lines = match begin(agent, self.cursor.since(now())).await {
+        let since = self.cursor.since(now());
+        let mut lines = match events::follow(&agent.docker, since, Some(CONTAINERS)).await {
             Ok(lines) => lines,
             Err(error) => return Ok(Err(error)),
         };
@@ -155,66 +156,6 @@ impl Teller {
             self.cursor.confirm(self.sent.drain(..after));
         }
         self.ask().await
-    }
-}
-
-/// Asks the engine, in the version of the API that it has itself: engines refuse those that are too old for them.
-async fn begin(agent: &Agent, since: i64) -> Result<Lines, DockerError> {
-    let bound = limits::DOCKER_VERSION;
-    let version = timeout(bound, agent.docker.version())
-        .await
-        .map_err(|_| DockerError::Late(bound))??;
-    let is_version = |text: &str| !text.is_empty() && text.chars().all(|l| l.is_ascii_digit() || l == '.');
-    let prefix = if is_version(&version.api) {
-        format!("/v{}", version.api)
-    } else {
-        String::new()
-    };
-    let (seconds, nanoseconds) = (since.div_euclid(1_000_000_000), since.rem_euclid(1_000_000_000));
-    // {"type":["container"]}
-    let filters = "%7B%22type%22%3A%5B%22container%22%5D%7D";
-    let path = format!("{prefix}/events?filters={filters}&since={seconds}.{nanoseconds:09}");
-    let mut request = Request::new(empty());
-    *request.uri_mut() = path.parse().unwrap_or_default();
-    let body = agent.docker.stream(request).await?;
-    Ok(Lines {
-        body,
-        waiting: Vec::new(),
-        is_skipping: false,
-    })
-}
-
-/// Lines of a body.
-struct Lines {
-    body: Incoming,
-    waiting: Vec<u8>,
-    /// In a line that is too long.
-    is_skipping: bool,
-}
-
-impl Lines {
-    /// The next. What is begun is kept when this is dropped.
-    async fn next(&mut self) -> Result<Option<Vec<u8>>, DockerError> {
-        loop {
-            while let Some(end) = self.waiting.iter().position(|byte| *byte == b'\n') {
-                let line = self.waiting.drain(..=end).collect();
-                if !std::mem::take(&mut self.is_skipping) {
-                    return Ok(Some(line));
-                }
-            }
-            if self.waiting.len() > limits::EVENT_LINE_MAX {
-                self.waiting.clear();
-                self.is_skipping = true;
-            }
-            match self.body.frame().await {
-                None => return Ok(None),
-                Some(frame) => {
-                    if let Ok(data) = frame?.into_data() {
-                        self.waiting.extend_from_slice(&data);
-                    }
-                }
-            }
-        }
     }
 }
 
