@@ -193,6 +193,38 @@ pub const DELAY_UNWANTED: Duration = Duration::from_secs(60);
 pub const PASSWORD_MIN: usize = 16;
 /// As [`PASSWORD_MIN`], at most.
 pub const PASSWORD_MAX: usize = 256;
+
+// What a node tells.
+
+/// Changes that the coordinator has not confirmed. Over it, no more are told. Stops a coordinator that is slow from
+/// being buried, and what is told again after a cut from being much.
+pub const CHANGES_UNCONFIRMED_MAX: u64 = 64;
+
+/// Events that wait to be told, of those the engine told. Over it, the engine waits, or forgets. Stops a coordinator that
+/// confirms nothing from filling memory.
+pub const WATCH_EVENTS: usize = 4096;
+
+/// Time between attempts to follow an engine, at first and at most. Stops one that is gone from being hammered.
+pub const WATCH_DELAY: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(15));
+
+/// How long an engine may take to show a container, or all of them. Stops one that hangs from being waited for.
+pub const WATCH_ANSWER: Duration = Duration::from_secs(30);
+
+/// A list of all containers, in bytes. Stops an engine gone mad from filling memory.
+pub const LIST_ANSWER_MAX: usize = 32 << 20;
+
+/// Containers in one message. Stops one from being larger than messages may be.
+pub const SNAPSHOT_CONTAINERS: usize = 100;
+/// Bytes of those that make it full.
+pub const SNAPSHOT_BYTES: usize = 64 << 10;
+
+/// Containers that are sampled at once, and how long each and all of them may take: whoever asks waits three seconds.
+pub const SAMPLES_AT_ONCE: usize = 8;
+/// As [`SAMPLES_AT_ONCE`].
+pub const SAMPLE_ONE: Duration = Duration::from_secs(2);
+/// As [`SAMPLES_AT_ONCE`].
+pub const SAMPLE_ALL: Duration = Duration::from_millis(2500);
+
 // What a coordinator keeps.
 
 /// Nodes that were ever let in, and were not shut out or may come back. Stops a leaked token's owner from filling memory.
@@ -215,7 +247,7 @@ pub const WORD_BYTES: usize = 128;
 /// A text that a node tells, in bytes: a name, an image, a command. Longer ones are cut.
 pub const TEXT_BYTES: usize = 1024;
 /// Names of a container, and its ports. The rest is left out.
-pub const CONTAINER_LIST_MAX: usize = 128;
+pub const CONTAINER_LIST_MAX: usize = 64;
 /// Labels of a container, or attributes of an event. The longest are left out.
 pub const MAP_MAX: usize = 256;
 /// Bytes of all of these together.

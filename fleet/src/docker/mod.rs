@@ -3,8 +3,8 @@
 mod address;
 mod call;
 mod error;
-mod stream;
 pub mod events;
+mod stream;
 
 pub use address::{Address, AddressError};
 pub use call::{Answer, Body, Docker, Upgraded, Version, empty, full};

@@ -4,12 +4,12 @@
 //! what a reader saw is never unsaid by a crash. What nobody saw yet is told again by its node, and the log knows it
 //! by itself. Whoever asks gets what does not change any more, and holds nobody up.
 
-mod bounds;
 mod nodes;
 mod publication;
 mod recent;
 mod recorder;
 mod subscription;
+mod told;
 mod view;
 
 use std::fmt;
@@ -29,7 +29,7 @@ use self::recent::Recent;
 use self::recorder::{Order, Recorder, Told};
 use super::store::{self, EventLog, NodeAction, NodeRecord, Registry, Sequence, StoreError};
 use crate::limits;
-use crate::proto;
+use crate::proto::{self, bounds};
 
 /// An engine tells what happened almost in order of its times: nothing is later than this, in nanoseconds.
 const DISORDER: i64 = 10_000_000_000;

@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::bounds;
 use super::nodes::Nodes;
 use super::publication::Published;
 use super::recent::Recent;
+use super::told;
 use super::view::{Container, Containers};
 use crate::coordinator::store::{Appended, Entry, EventLog, Happening, NodeAction, StoreError};
 use crate::limits;
-use crate::proto;
+use crate::proto::{self, bounds};
 
 /// What is to be recorded of a node.
 #[derive(Debug)]
@@ -72,7 +72,11 @@ impl Recorder {
     }
 
     fn add(&self, order: Order, batch: &mut Batch) {
-        let Order { node_id, told, done } = order;
+        let Order {
+            node_id,
+            told: news,
+            done,
+        } = order;
         let received_at = super::now();
         let known = self.nodes.containers(&node_id);
         let fresh = batch.touched.entry(Arc::clone(&node_id)).or_default();
@@ -83,9 +87,9 @@ impl Recorder {
                 what,
             });
         };
-        match told {
+        match news {
             Told::Changes(changes) => {
-                for what in changes.into_iter().filter_map(bounds::happening) {
+                for what in changes.into_iter().filter_map(told::happening) {
                     add(if has_room(&what, &known, fresh) {
                         what
                     } else {
@@ -120,7 +124,7 @@ impl Recorder {
         let mut published = Vec::with_capacity(entries.len());
         for (entry, appended) in entries.into_iter().zip(appended) {
             if let Appended::New(sequence) = appended {
-                let bytes = bounds::bytes(&entry);
+                let bytes = told::bytes(&entry);
                 published.push((Arc::new(Published::new(sequence, entry)), bytes));
             }
         }
@@ -179,25 +183,25 @@ fn bare(what: Happening) -> Happening {
 }
 
 /// What makes a node's containers these, from what was known of them.
-fn differences(node_id: &str, known: &Containers, mut told: Vec<proto::Container>) -> Vec<Happening> {
-    if told.len() > limits::NODE_CONTAINERS_MAX {
+fn differences(node_id: &str, known: &Containers, mut all: Vec<proto::Container>) -> Vec<Happening> {
+    if all.len() > limits::NODE_CONTAINERS_MAX {
         tracing::warn!(
             node_id,
-            count = told.len(),
+            count = all.len(),
             "a node has too many containers; not all are kept"
         );
-        told.truncate(limits::NODE_CONTAINERS_MAX);
+        all.truncate(limits::NODE_CONTAINERS_MAX);
     }
-    told.retain_mut(bounds::container);
-    let mut found: HashMap<&str, Container> = HashMap::with_capacity(told.len());
-    for container in &told {
+    all.retain_mut(bounds::container);
+    let mut found: HashMap<&str, Container> = HashMap::with_capacity(all.len());
+    for container in &all {
         found.insert(&container.id, Container::from(container));
     }
     let mut differences: Vec<Happening> = known
         .iter()
         .filter(|known| !found.contains_key(&*known.id))
         .map(|gone| Happening::Changed {
-            container: Box::new(bounds::told(gone)),
+            container: Box::new(told::container(gone)),
             is_gone: true,
         })
         .collect();
@@ -205,8 +209,8 @@ fn differences(node_id: &str, known: &Containers, mut told: Vec<proto::Container
         let found = found.get(container.id.as_str());
         found.is_none() || known.get(&container.id).map(|known| &**known) == found
     };
-    let changed: Vec<bool> = told.iter().map(|container| !is_known(container)).collect();
-    for (container, is_changed) in told.into_iter().zip(changed) {
+    let changed: Vec<bool> = all.iter().map(|container| !is_known(container)).collect();
+    for (container, is_changed) in all.into_iter().zip(changed) {
         if is_changed {
             differences.push(Happening::Changed {
                 container: Box::new(container),

@@ -29,7 +29,6 @@ use self::agent::Agent;
 use self::backoff::Backoff;
 use self::cursor::Cursor;
 use self::dial::{DialError, Line};
-use crate::dial::{Proxies, Trust};
 use self::health::Health;
 use self::session::Session;
 use self::socket::{Outbox, Reader, Received, Room, SocketError};
@@ -38,6 +37,7 @@ use super::identity::Identity;
 use super::message::{Incoming, Outgoing, PROTOCOL, ServerError};
 use super::settings::{Role, Server, Settings, Token};
 use super::{HawserError, about, stop};
+use crate::dial::{Proxies, Trust};
 use crate::docker::Docker;
 use crate::limits;
 
