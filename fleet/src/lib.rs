@@ -7,6 +7,7 @@
 //! It needs no privilege, and it must not know anything of socketd but Docker's API: neither its protocol nor its
 //! files. [`limits`] has every maximum.
 
+mod backoff;
 pub mod cli;
 pub mod coordinator;
 mod dial;

@@ -19,7 +19,10 @@ use std::fmt;
 
 use crate::limits;
 
-pub use settings::{Mode, Role, Seconds, SecondsError, Server, ServerError, Settings, Token, TokenError};
+pub use settings::{
+    LogArguments, Mode, Role, Seconds, SecondsError, Server, ServerError, Settings, Token, TokenError,
+};
+pub(crate) use settings::{place, truth};
 
 /// Why it could not start, or go on.
 #[derive(Debug)]
@@ -66,7 +69,7 @@ pub fn run(settings: &Settings) -> Result<(), HawserError> {
 }
 
 /// Ends when the system asks this process to: SIGTERM or SIGINT.
-async fn stop() {
+pub(crate) async fn stop() {
     use tokio::signal::unix::{SignalKind, signal};
     let terminate = signal(SignalKind::terminate());
     let interrupt = signal(SignalKind::interrupt());

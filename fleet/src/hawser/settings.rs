@@ -18,6 +18,7 @@ use crate::docker::Address;
 use crate::limits::{MESSAGE_MIB_MAX, SECONDS_MAX};
 
 pub use mode::Mode;
+pub(crate) use mode::place;
 pub use server::{Server, ServerError};
 pub use token::{Token, TokenError};
 
@@ -201,7 +202,7 @@ impl FromStr for Seconds {
 }
 
 /// Words for yes and no. Any other is an error: a mistyped no must not open a door.
-fn truth(text: &str) -> Result<bool, String> {
+pub(crate) fn truth(text: &str) -> Result<bool, String> {
     match text.trim().to_ascii_lowercase().as_str() {
         "true" | "1" | "yes" | "on" | "y" | "t" => Ok(true),
         "false" | "0" | "no" | "off" | "n" | "f" => Ok(false),
@@ -209,8 +210,9 @@ fn truth(text: &str) -> Result<bool, String> {
     }
 }
 
+/// What the log shows, and how.
 #[derive(Debug, Clone, Args)]
-struct LogArguments {
+pub struct LogArguments {
     /// What the log shows: debug, info, warn or error
     #[arg(long, env = "LOG_LEVEL", value_name = "LEVEL", default_value = "info", value_parser = level)]
     log_level: LevelFilter,
@@ -227,7 +229,8 @@ enum LogFormat {
 }
 
 impl LogArguments {
-    fn log(&self) -> Log {
+    /// As they have it.
+    pub fn log(&self) -> Log {
         Log {
             level: self.log_level,
             is_json: self.log_format == LogFormat::Json,

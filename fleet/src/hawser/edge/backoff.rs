@@ -1,27 +1,22 @@
-//! When to try again: soon, then later and later, and never in step with others.
+//! When to try again, and what servers ask for.
 
 use std::time::Duration;
 
 use super::Failure;
-use crate::limits;
+use crate::{backoff, limits};
 
 /// The delays between attempts.
 #[derive(Debug)]
 pub(super) struct Backoff {
-    first: Duration,
-    last: Duration,
-    next: Duration,
+    delays: backoff::Backoff,
     refusals: u32,
 }
 
 impl Backoff {
     /// From `first`, doubled each time, to `last`.
     pub(super) fn new(first: Duration, last: Duration) -> Self {
-        let last = last.max(first);
         Self {
-            first,
-            last,
-            next: first,
+            delays: backoff::Backoff::new(first, last),
             refusals: 0,
         }
     }
@@ -29,22 +24,11 @@ impl Backoff {
     /// How long to wait after `failure` of a connection that `lived` since its welcome, if there was one. `chance` is
     /// anything from nothing to [`u32::MAX`].
     pub(super) fn after(&mut self, failure: &Failure, lived: Option<Duration>, chance: u32) -> Duration {
-        if lived.is_some_and(|lived| lived >= limits::LIVED) {
-            self.next = self.first;
-        }
         if lived.is_some() {
             self.refusals = 0;
         }
-        let usual = self.next;
-        self.next = usual.saturating_mul(2).min(self.last);
-        match self.at_least(failure) {
-            // Around the usual delay: a server that comes back is not met by everybody at once.
-            None => usual / 2 + share(usual, chance),
-            Some(least) => {
-                let delay = least.max(usual).min(limits::DELAY_MAX);
-                delay + share(delay / 10, chance)
-            }
-        }
+        let at_least = self.at_least(failure);
+        self.delays.after(lived, at_least, chance)
     }
 
     /// What the server, or politeness to it, asks for.
@@ -66,25 +50,13 @@ impl Backoff {
     }
 }
 
-/// A part of `whole`.
-fn share(whole: Duration, chance: u32) -> Duration {
-    whole.mul_f64(f64::from(chance) / f64::from(u32::MAX))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::hawser::edge::socket::SocketError;
     use crate::hawser::message::ServerError;
-
-    const MIDDLE: u32 = u32::MAX / 2;
 
     fn seconds(seconds: u64) -> Duration {
         Duration::from_secs(seconds)
-    }
-
-    fn cut() -> Failure {
-        Failure::Socket(SocketError::Silent)
     }
 
     fn refused(text: &str, retry_after: Option<u64>) -> Failure {
@@ -92,31 +64,6 @@ mod tests {
             text: text.to_owned(),
             retry_after,
         })
-    }
-
-    #[test]
-    fn delays_double() {
-        let mut delays = Backoff::new(seconds(1), seconds(60));
-        for expected in [1, 2, 4, 8, 16, 32, 60, 60] {
-            let delay = delays.after(&cut(), None, MIDDLE);
-            assert_eq!(delay.as_secs_f64().round(), f64::from(expected));
-        }
-        // Short lives are no success.
-        assert_eq!(delays.after(&cut(), Some(seconds(29)), 0), seconds(30));
-        assert_eq!(
-            delays
-                .after(&cut(), Some(seconds(30)), MIDDLE)
-                .as_secs_f64()
-                .round(),
-            1.0
-        );
-    }
-
-    #[test]
-    fn nobody_is_in_step() {
-        let delay = |chance| Backoff::new(seconds(10), seconds(60)).after(&cut(), None, chance);
-        assert_eq!(delay(0), seconds(5));
-        assert_eq!(delay(u32::MAX), seconds(15));
     }
 
     #[test]

@@ -92,23 +92,36 @@ impl Settings {
         home: Option<&Path>,
         exists: impl Fn(&Path) -> bool,
     ) -> Result<Address, HawserError> {
-        if let Some(address) = &self.docker {
-            return Ok(address.clone());
-        }
-        if let Some(host) = &self.docker_host {
-            return host
-                .parse()
-                .map_err(|error| HawserError::Settings(format!("DOCKER_HOST is {host}: {error}")));
-        }
-        let place = |socket: &&str| match home {
-            _ if socket.starts_with('/') => Some(PathBuf::from(socket)),
-            home => home.map(|home| home.join(socket)),
-        };
-        let mut places = SOCKETS.iter().filter_map(place);
-        let found = places.find(|place| exists(place));
-        // Where there is none yet it is ours that may come.
-        Ok(Address::Unix(found.unwrap_or_else(|| PathBuf::from(OURS))))
+        place(self.docker.as_ref(), self.docker_host.as_deref(), home, exists).map_err(HawserError::Settings)
     }
+}
+
+/// What was asked for, or what `DOCKER_HOST` says, or the first of the usual places where something is.
+///
+/// # Errors
+/// Why `DOCKER_HOST` is nothing that can be dialled.
+pub(crate) fn place(
+    docker: Option<&Address>,
+    docker_host: Option<&str>,
+    home: Option<&Path>,
+    exists: impl Fn(&Path) -> bool,
+) -> Result<Address, String> {
+    if let Some(address) = docker {
+        return Ok(address.clone());
+    }
+    if let Some(host) = docker_host {
+        return host
+            .parse()
+            .map_err(|error| format!("DOCKER_HOST is {host}: {error}"));
+    }
+    let place = |socket: &&str| match home {
+        _ if socket.starts_with('/') => Some(PathBuf::from(socket)),
+        home => home.map(|home| home.join(socket)),
+    };
+    let mut places = SOCKETS.iter().filter_map(place);
+    let found = places.find(|place| exists(place));
+    // Where there is none yet it is ours that may come.
+    Ok(Address::Unix(found.unwrap_or_else(|| PathBuf::from(OURS))))
 }
 
 #[cfg(test)]
@@ -122,7 +135,9 @@ mod tests {
         let words = ["socketd-fleet", "hawser"]
             .into_iter()
             .chain(arguments.split_whitespace());
-        let Command::Hawser(settings) = Cli::try_parse_from(words).unwrap().command;
+        let Command::Hawser(settings) = Cli::try_parse_from(words).unwrap().command else {
+            panic!("another command")
+        };
         *settings
     }
 

@@ -1,0 +1,59 @@
+//! HTTP/2 to the coordinator, as gRPC's client takes it.
+
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use hyper::body::Incoming;
+use hyper::client::conn::http2;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tonic::body::Body;
+use tonic::codegen::Service;
+
+use crate::dial::Stream;
+use crate::limits::{CONNECTION_WINDOW, FLEET_PING, FLEET_PONG, HANDSHAKE_HEAD_MAX, PIPE_MAX, STREAM_WINDOW};
+
+/// One connection. Clones are the same.
+#[derive(Debug, Clone)]
+pub(super) struct Channel {
+    sender: http2::SendRequest<Body>,
+}
+
+/// What moves its bytes; it ends with the connection.
+pub(super) type Moving = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
+impl Channel {
+    /// HTTP/2 over `stream`.
+    ///
+    /// # Errors
+    /// The other end speaks something else.
+    pub(super) async fn new(stream: Box<dyn Stream>) -> hyper::Result<(Self, Moving)> {
+        let (sender, connection) = http2::Builder::new(TokioExecutor::new())
+            .timer(TokioTimer::new())
+            .initial_stream_window_size(STREAM_WINDOW)
+            .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_header_list_size(u32::try_from(HANDSHAKE_HEAD_MAX).unwrap_or(u32::MAX))
+            .max_send_buf_size(PIPE_MAX)
+            .keep_alive_interval(FLEET_PING)
+            .keep_alive_timeout(FLEET_PONG)
+            // The first call is there before anything else, but nothing says that it stays.
+            .keep_alive_while_idle(true)
+            .handshake(TokioIo::new(stream))
+            .await?;
+        Ok((Self { sender }, Box::pin(connection)))
+    }
+}
+
+impl Service<Request<Body>> for Channel {
+    type Response = Response<Incoming>;
+    type Error = hyper::Error;
+    type Future = Pin<Box<dyn Future<Output = hyper::Result<Response<Incoming>>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<hyper::Result<()>> {
+        self.sender.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: Request<Body>) -> Self::Future {
+        Box::pin(self.sender.send_request(request))
+    }
+}
