@@ -67,10 +67,7 @@ impl Docker {
     ///
     /// # Errors
     /// [`DockerError::Connect`] and [`DockerError::Broken`].
-    pub async fn send(&self, mut request: Request<Body>) -> Result<Answer, DockerError> {
-        // Engines before 20.10 refuse a Host that is a path; an empty one is refused by proxies.
-        let host = HeaderValue::from_static("docker");
-        request.headers_mut().entry(HOST).or_insert(host);
+    pub async fn send(&self, request: Request<Body>) -> Result<Answer, DockerError> {
         exchange(self.dial().await?, request).await
     }
 
@@ -151,10 +148,18 @@ fn request(method: Method, path: &str, body: Option<&serde_json::Value>) -> Requ
     request
 }
 
-async fn exchange<S>(stream: S, request: Request<Body>) -> Result<Answer, DockerError>
+/// Sends `request` over a connection that is there, and gives the answer as soon as its head is there, whatever its
+/// status. The connection is this request's alone, and ends with the answer.
+///
+/// # Errors
+/// [`DockerError::Broken`].
+pub async fn exchange<S>(stream: S, mut request: Request<Body>) -> Result<Answer, DockerError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    // Engines before 20.10 refuse a Host that is a path; an empty one is refused by proxies.
+    let host = HeaderValue::from_static("docker");
+    request.headers_mut().entry(HOST).or_insert(host);
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     // It ends with the answer's body, whether read to its end or dropped.
     tokio::spawn(connection.with_upgrades());

@@ -17,6 +17,8 @@ pub enum DockerError {
     Late(Duration),
     /// It answered otherwise than the API has it: with this status and text.
     Refused(u16, String),
+    /// It made a stream of what was asked for as a request.
+    Stream,
     /// Its answer has another shape than the API has it.
     Shape(serde_json::Error),
     /// Its answer has more than [`limits::DOCKER_ANSWER_MAX`] bytes.
@@ -37,6 +39,7 @@ impl fmt::Display for DockerError {
             Self::Broken(error) => write!(f, "Docker broke off: {error}"),
             Self::Late(bound) => write!(f, "Docker did not answer within {} s", bound.as_secs()),
             Self::Refused(status, text) => write!(f, "Docker answered {status}: {text}"),
+            Self::Stream => f.write_str("Docker made a stream of what was a request"),
             Self::Shape(error) => write!(f, "Docker's answer is not as its API has it: {error}"),
             Self::TooLarge => {
                 write!(

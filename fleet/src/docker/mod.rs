@@ -4,9 +4,11 @@ mod address;
 mod call;
 mod error;
 pub mod events;
+pub mod pass;
 mod stream;
+pub mod waiting;
 
 pub use address::{Address, AddressError};
-pub use call::{Answer, Body, Docker, Upgraded, Version, empty, full};
+pub use call::{Answer, Body, Docker, Upgraded, Version, empty, exchange, full};
 pub use error::DockerError;
 pub use stream::Stream;

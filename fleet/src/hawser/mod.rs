@@ -5,8 +5,6 @@
 //! names.
 
 mod about;
-pub mod access;
-pub mod audit;
 pub mod compose;
 mod edge;
 pub mod host;
@@ -20,7 +18,7 @@ use std::fmt;
 use crate::limits;
 
 pub use settings::{
-    LogArguments, Mode, Role, Seconds, SecondsError, Server, ServerError, Settings, Token, TokenError,
+    LogArguments, Mode, Seconds, SecondsError, Server, ServerError, Settings, Token, TokenError,
 };
 pub(crate) use settings::{place, truth};
 

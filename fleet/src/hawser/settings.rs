@@ -13,6 +13,7 @@ use std::time::Duration;
 use clap::{Args, value_parser};
 use tracing_subscriber::filter::LevelFilter;
 
+use crate::access::Role;
 use crate::cli::Log;
 use crate::docker::Address;
 use crate::limits::{MESSAGE_MIB_MAX, SECONDS_MAX};
@@ -157,17 +158,6 @@ impl Settings {
     pub fn log(&self) -> Log {
         self.log.log()
     }
-}
-
-/// What the server may ever ask for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
-pub enum Role {
-    /// Everything that shows, but for logs and files.
-    Read,
-    /// And logs, start, stop, restart, kill, pause, unpause, wait.
-    Operate,
-    /// Everything.
-    Full,
 }
 
 /// A span of time in whole seconds, from one second to a day.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use crate::hawser::Role;
+use crate::access::Role;
 use crate::proto;
 
 /// Of SHA-256.

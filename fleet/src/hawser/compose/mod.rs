@@ -23,7 +23,8 @@ use tempfile::TempDir;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::timeout;
 
-use super::{Settings, audit};
+use super::Settings;
+use crate::access::audit;
 use crate::docker::Docker;
 use crate::limits;
 use command::{Command, Outcome};

@@ -16,11 +16,10 @@ use hyper::{Method, Request, Uri};
 use tokio::sync::Semaphore;
 
 use super::socket::{Room, Spool};
+use crate::access::{self, Role, audit};
 use crate::docker::{Body, Docker, DockerError, empty, full};
 use crate::hawser::compose::Runner;
 use crate::hawser::message::{self, RequestBody};
-use crate::hawser::settings::Role;
-use crate::hawser::{access, audit};
 use crate::limits;
 
 /// What every connection works with.

@@ -8,7 +8,7 @@ use super::agent::{Agent, Asked, Failure};
 use super::requests;
 use super::socket::{Gone, Outbox};
 use super::streams::Pieces;
-use crate::hawser::access;
+use crate::access;
 use crate::hawser::compose::Reply;
 use crate::hawser::message::{Outgoing, Request, RequestBody};
 use crate::limits;

@@ -16,9 +16,9 @@ use super::agent::{Agent, Failure};
 use super::cut;
 use super::socket::{Gone, Outbox};
 use super::streams::Pieces;
+use crate::access::{self, audit};
 use crate::docker::{DockerError, Upgraded, full};
 use crate::hawser::message::{ExecEnd, ExecStart, Outgoing, Size};
-use crate::hawser::{access, audit};
 use crate::limits;
 
 /// What is done to a terminal, in order.

@@ -1,16 +1,12 @@
 //! Who may ask at all.
 
-use std::collections::HashMap;
 use std::net::IpAddr;
-use std::sync::{Mutex, PoisonError};
 
 use hyper::header::{HOST, ORIGIN};
 use hyper::{Method, Request, StatusCode};
-use tokio::time::Instant;
 
-use super::crowd;
+use crate::front::failures::Failures;
 use crate::hawser::Token;
-use crate::limits::{FAILURE_SOURCES_MAX, FAILURES_MAX, FAILURES_PERIOD};
 
 /// The header with the token.
 pub(super) const TOKEN_HEADER: &str = "x-hawser-token";
@@ -21,7 +17,7 @@ pub(super) struct Door {
     token: Option<Token>,
     /// Nobody but this machine can reach us.
     is_local: bool,
-    failures: Mutex<Failures>,
+    failures: Failures,
 }
 
 /// Whether a request may come in.
@@ -41,7 +37,7 @@ impl Door {
         Self {
             token,
             is_local: listening.to_canonical().is_loopback(),
-            failures: Mutex::default(),
+            failures: Failures::default(),
         }
     }
 
@@ -54,16 +50,14 @@ impl Door {
         let Some(token) = &self.token else {
             return self.judge_open(request);
         };
-        let (source, now) = (crowd::source(peer), Instant::now());
-        let mut failures = self.failures.lock().unwrap_or_else(PoisonError::into_inner);
-        if failures.is_barred(source, now) {
+        if self.failures.is_barred(peer) {
             return Entrance::Closed(StatusCode::TOO_MANY_REQUESTS, "Too Many Requests");
         }
         let shown = request.headers().get(TOKEN_HEADER);
         if shown.is_some_and(|shown| token.is(shown.as_bytes())) {
             return Entrance::Open;
         }
-        failures.count(source, now);
+        self.failures.count(peer);
         tracing::warn!(%peer, has_token = shown.is_some(), "a request without the right token");
         Entrance::Closed(StatusCode::UNAUTHORIZED, "Unauthorized")
     }
@@ -101,40 +95,10 @@ fn is_local(host: &str) -> bool {
     is_known || bare.parse::<IpAddr>().is_ok()
 }
 
-/// Wrong tokens, counted by where they came from.
-#[derive(Debug, Default)]
-struct Failures(HashMap<IpAddr, (Instant, u32)>);
-
-impl Failures {
-    fn is_barred(&self, source: IpAddr, now: Instant) -> bool {
-        self.0.get(&source).is_some_and(|(since, count)| {
-            *count >= FAILURES_MAX && now.duration_since(*since) < FAILURES_PERIOD
-        })
-    }
-
-    /// Where too many sources are remembered, the oldest is forgotten.
-    fn count(&mut self, source: IpAddr, now: Instant) {
-        let is_over = |since: Instant| now.duration_since(since) >= FAILURES_PERIOD;
-        if !self.0.contains_key(&source) && self.0.len() >= FAILURE_SOURCES_MAX {
-            self.0.retain(|_, (since, _)| !is_over(*since));
-            let oldest = self.0.iter().min_by_key(|(_, (since, _))| *since);
-            if let Some(oldest) = oldest.map(|(source, _)| *source)
-                && self.0.len() >= FAILURE_SOURCES_MAX
-            {
-                self.0.remove(&oldest);
-            }
-        }
-        let entry = self.0.entry(source).or_insert((now, 0));
-        if is_over(entry.0) {
-            *entry = (now, 0);
-        }
-        entry.1 = entry.1.saturating_add(1);
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{FAILURES_MAX, FAILURES_PERIOD};
 
     const LOOPBACK: &str = "127.0.0.1";
 
@@ -200,16 +164,6 @@ mod tests {
         tokio::time::advance(FAILURES_PERIOD).await;
         assert_eq!(seen(&door, "192.0.2.1", &wrong), 401);
         assert_eq!(seen(&door, "192.0.2.1", &right), 200);
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn memory_is_bounded() {
-        let door = Door::new(Some("right".parse().unwrap()), LOOPBACK.parse().unwrap());
-        for number in 0..u32::try_from(FAILURE_SOURCES_MAX).unwrap() * 2 {
-            let peer = std::net::Ipv4Addr::from(number).to_string();
-            assert_eq!(seen(&door, &peer, &ask("/info", &[])), 401);
-        }
-        assert_eq!(door.failures.lock().unwrap().0.len(), FAILURE_SOURCES_MAX);
     }
 
     #[test]

@@ -1,17 +1,9 @@
 //! The agent that is dialled: HTTP or HTTPS with a token, a few paths of its own, and Docker behind all others.
 
-mod crowd;
 mod door;
 mod own;
-mod proxy;
-mod tls;
-mod waiting;
 
-use std::convert::Infallible;
 use std::future::Future;
-use std::io;
-use std::net::SocketAddr;
-use std::pin::pin;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -19,24 +11,21 @@ use http_body_util::combinators::UnsyncBoxBody;
 use http_body_util::{BodyExt as _, Full};
 use hyper::body::Incoming;
 use hyper::header::{CONNECTION, CONTENT_TYPE, HeaderValue};
-use hyper::server::conn::http1;
-use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
-use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
-use tokio::task::JoinSet;
+use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 
 use super::compose::Runner;
 use super::identity::Identity;
-use super::{HawserError, Role, Settings, Token, access, audit};
-use crate::docker::Docker;
+use super::{HawserError, Settings, Token};
+use crate::access::{self, Role, audit};
+use crate::docker::{Docker, DockerError, pass};
+use crate::front::crowd::Crowd;
+use crate::front::tls::{self, Files, Strangers};
+use crate::front::{self, Visitor};
 use crate::limits;
-use crowd::{Crowd, Seat};
-use door::{Door, Entrance};
+use door::{Door, Entrance, TOKEN_HEADER};
 
 /// What is answered: Docker's, as it comes, or our own.
 type Body = UnsyncBoxBody<Bytes, hyper::Error>;
@@ -61,7 +50,7 @@ pub async fn run(
     token: Option<Token>,
     stop: impl Future<Output = ()>,
 ) -> Result<(), HawserError> {
-    let tls = tls::acceptor(settings.tls_cert.as_deref(), settings.tls_key.as_deref())?;
+    let tls = acceptor(settings)?;
     let docker = Docker::new(settings.docker()?);
     let mode = super::Mode::Standard(token.clone());
     let address = settings.listen(&mode);
@@ -86,6 +75,22 @@ pub async fn run(
     Ok(())
 }
 
+/// What shakes hands; none where no certificate is named, for then it is HTTP in the clear.
+fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, HawserError> {
+    let (Some(cert), Some(key)) = (settings.tls_cert.clone(), settings.tls_key.clone()) else {
+        return Ok(None);
+    };
+    let files = Files {
+        cert,
+        key,
+        client_ca: None,
+    };
+    let acceptor = tls::acceptor(&files, Strangers::Enter);
+    acceptor
+        .map(Some)
+        .map_err(|error| HawserError::Settings(error.to_string()))
+}
+
 /// Accepts until `stop` comes, and then lets what was asked be answered, for a while.
 async fn serve(
     listener: TcpListener,
@@ -93,117 +98,28 @@ async fn serve(
     agent: Arc<Agent>,
     stop: impl Future<Output = ()>,
 ) {
-    let mut stop = pin!(stop);
-    let (end, ending) = watch::channel(false);
-    let crowd = Arc::new(Crowd::default());
-    let mut connections = JoinSet::new();
-    loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            Some(_) = connections.join_next() => continue,
-            () = stop.as_mut() => break,
-        };
-        let (stream, peer) = match accepted {
-            Ok(accepted) => accepted,
-            Err(error) => {
-                // No descriptors are left, most often: a moment later there may be some again.
-                tracing::warn!(%error, "cannot accept");
-                tokio::time::sleep(limits::ACCEPT_PAUSE).await;
-                continue;
+    let crowd = Crowd::new(limits::CONNECTIONS_MAX, limits::CONNECTIONS_FROM_ONE_MAX);
+    front::accept(listener, Arc::new(crowd), stop, |stream, visitor, ending| {
+        let (agent, tls) = (Arc::clone(&agent), tls.clone());
+        async move {
+            let peer = visitor.peer;
+            let answer = move |visitor, request| Arc::clone(&agent).answer(visitor, request);
+            match tls {
+                None => front::http(stream, visitor, ending, answer).await,
+                Some(tls) => match timeout(limits::TLS_HANDSHAKE, tls.accept(stream)).await {
+                    Ok(Ok(stream)) => front::http(stream, visitor, ending, answer).await,
+                    Ok(Err(error)) => tracing::debug!(%peer, %error, "no handshake"),
+                    Err(_late) => tracing::debug!(%peer, "a client does not finish its handshake"),
+                },
             }
-        };
-        let Some(seat) = Crowd::admit(&crowd, peer.ip()) else {
-            tracing::debug!(%peer, "too many connections");
-            continue;
-        };
-        let (agent, tls, ending) = (Arc::clone(&agent), tls.clone(), ending.clone());
-        connections.spawn(async move { connection(stream, peer, tls, agent, Arc::new(seat), ending).await });
-    }
-    drop(listener);
-    let _ = end.send(true);
-    let drained = async { while connections.join_next().await.is_some() {} };
-    if timeout(limits::DRAIN, drained).await.is_err() {
-        tracing::info!("requests that still go on are cut off");
-    }
-}
-
-async fn connection(
-    stream: TcpStream,
-    peer: SocketAddr,
-    tls: Option<TlsAcceptor>,
-    agent: Arc<Agent>,
-    seat: Arc<Seat>,
-    ending: watch::Receiver<bool>,
-) {
-    if let Err(error) = prepare(&stream) {
-        tracing::debug!(%error, "a connection is gone already");
-        return;
-    }
-    let visit = Visit { peer, agent, seat };
-    match tls {
-        None => visit.serve(stream, ending).await,
-        Some(tls) => match timeout(limits::TLS_HANDSHAKE, tls.accept(stream)).await {
-            Ok(Ok(stream)) => visit.serve(stream, ending).await,
-            Ok(Err(error)) => tracing::debug!(%peer, %error, "no handshake"),
-            Err(_late) => tracing::debug!(%peer, "a client does not finish its handshake"),
-        },
-    }
-}
-
-/// Answers are small or stream: waiting to fill a packet only delays. The kernel finds out who is gone.
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    use rustix::net::sockopt;
-    stream.set_nodelay(true)?;
-    sockopt::set_socket_keepalive(stream, true)?;
-    sockopt::set_tcp_keepidle(stream, limits::KEEPALIVE_IDLE)?;
-    sockopt::set_tcp_keepintvl(stream, limits::KEEPALIVE_INTERVAL)?;
-    sockopt::set_tcp_keepcnt(stream, limits::KEEPALIVE_PROBES)?;
-    Ok(())
-}
-
-/// Somebody who is connected.
-#[derive(Debug, Clone)]
-struct Visit {
-    peer: SocketAddr,
-    agent: Arc<Agent>,
-    /// Held as long as anything of the connection lives.
-    seat: Arc<Seat>,
-}
-
-impl Visit {
-    async fn serve<S>(self, stream: S, mut ending: watch::Receiver<bool>)
-    where
-        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
-    {
-        let peer = self.peer;
-        let service = service_fn(move |request| {
-            let visit = self.clone();
-            async move { Ok::<_, Infallible>(visit.answer(request).await) }
-        });
-        let mut connection = pin!(
-            http1::Builder::new()
-                .timer(TokioTimer::new())
-                .header_read_timeout(limits::HEAD)
-                .max_buf_size(limits::CONNECTION_BUFFER_MAX)
-                .serve_connection(TokioIo::new(stream), service)
-                .with_upgrades()
-        );
-        let told = async { ending.wait_for(|ending| *ending).await.is_ok() };
-        let ended = tokio::select! {
-            ended = connection.as_mut() => ended,
-            _ = told => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
-            }
-        };
-        if let Err(error) = ended {
-            tracing::debug!(%peer, %error, "connection ended");
         }
-    }
+    })
+    .await;
+}
 
-    async fn answer(self, request: Request<Incoming>) -> Response<Body> {
-        let agent = &self.agent;
-        match agent.door.judge(self.peer.ip(), &request) {
+impl Agent {
+    async fn answer(self: Arc<Self>, visitor: Visitor, request: Request<Incoming>) -> Response<Body> {
+        match self.door.judge(visitor.peer.ip(), &request) {
             Entrance::Open => {}
             Entrance::Closed(status, text) => return closing(plain(status, text)),
             Entrance::Foreign(text) => return closing(message(StatusCode::FORBIDDEN, text)),
@@ -214,19 +130,32 @@ impl Visit {
             .path_and_query()
             .map_or("/", |target| target.as_str());
         let target = target.to_owned();
-        let response = match access::judge(agent.role, &method, &target) {
+        let response = match access::judge(self.role, &method, &target) {
             Err(denied) => closing(message(StatusCode::FORBIDDEN, &denied.to_string())),
             Ok(()) => match target
                 .split('?')
                 .next()
                 .and_then(|path| path.strip_prefix("/_hawser/"))
             {
-                Some(name) => own::answer(agent, name, request).await,
-                None => proxy::answer(&self, request).await,
+                Some(name) => own::answer(&self, name, request).await,
+                None => self.pass(visitor, request).await,
             },
         };
         audit::request(&method, &target, response.status().as_u16());
         response
+    }
+
+    /// What Docker says to a request that may be made.
+    async fn pass(&self, visitor: Visitor, mut request: Request<Incoming>) -> Response<Body> {
+        request.headers_mut().remove(TOKEN_HEADER);
+        let passed = pass::pass(request, self.request_timeout, visitor.seat, |request| {
+            self.docker.send(request)
+        });
+        passed.await.unwrap_or_else(|error: DockerError| {
+            tracing::debug!(%error, "no answer of Docker's");
+            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
+            message(status, &error.to_string())
+        })
     }
 }
 

@@ -3,7 +3,7 @@
 use prost::Message;
 
 use crate::coordinator::store::{Enrolment, Entry, Happening, Key, NodeAction, NodeRecord, Port};
-use crate::hawser::Role;
+use crate::access::Role;
 use crate::proto;
 
 /// A node.

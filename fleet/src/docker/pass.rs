@@ -1,10 +1,16 @@
-//! Docker's part of what is asked: requests and answers pass as they are, piece by piece.
+//! What is asked of Docker through us: requests and answers pass as they are, piece by piece.
 
+use std::error::Error;
+use std::future::Future;
 use std::io;
-use std::sync::Arc;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
 
-use http_body_util::BodyExt as _;
-use hyper::body::Incoming;
+use bytes::Bytes;
+use http_body_util::combinators::UnsyncBoxBody;
+use http_body_util::{BodyExt as _, Empty};
+use hyper::body::{Body, Frame, Incoming, SizeHint};
 use hyper::header::{
     CONNECTION, EXPECT, HOST, HeaderMap, HeaderName, HeaderValue, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION,
     TE, TRAILER, TRANSFER_ENCODING, UPGRADE,
@@ -14,10 +20,7 @@ use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
 use tokio::time::timeout;
 
-use super::crowd::Seat;
-use super::door::TOKEN_HEADER;
-use super::{Body, Visit, message, waiting};
-use crate::docker::{self, Answer, DockerError};
+use super::{Answer, DockerError, waiting};
 use crate::limits;
 
 /// What concerns one connection alone. `Expect` is answered by whoever reads the body, which is us; a `Host` is ours.
@@ -33,9 +36,28 @@ const OF_ONE_HOP: &[HeaderName] = &[
     UPGRADE,
 ];
 
-/// Asks Docker, and gives what it answers.
-pub(super) async fn answer(visit: &Visit, mut request: Request<Incoming>) -> Response<Body> {
-    let agent = &visit.agent;
+/// What whoever asked gets.
+pub type Passed = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
+
+/// Asks Docker what is asked here, by `send`, and gives what it answers; an upgrade too. `usual` bounds what neither
+/// streams nor waits. `held` is kept until the answer, or the stream that comes of it, has ended.
+///
+/// # Errors
+/// What `send` says; [`DockerError::Late`] and [`DockerError::Stream`].
+pub async fn pass<B, S, A, E, H>(
+    mut request: Request<B>,
+    usual: Duration,
+    held: H,
+    send: S,
+) -> Result<Passed, E>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+    S: FnOnce(Request<super::Body>) -> A,
+    A: Future<Output = Result<Answer, E>>,
+    E: From<DockerError>,
+    H: Send + Unpin + 'static,
+{
     let wanted = upgrade(request.headers());
     // Taken before the request is: whoever asks for an upgrade gets it when the answer says so.
     let ours = wanted.is_some().then(|| hyper::upgrade::on(&mut request));
@@ -44,29 +66,19 @@ pub(super) async fn answer(visit: &Visit, mut request: Request<Incoming>) -> Res
             .uri()
             .path_and_query()
             .map_or("/", |target| target.as_str());
-        waiting::bound(request.method(), target, agent.request_timeout)
+        waiting::bound(request.method(), target, usual)
     };
-    let sent = agent.docker.send(forwarded(request, wanted));
+    let sent = send(forwarded(request, wanted));
     let answer = match bound {
-        None => sent.await,
+        None => sent.await?,
         Some(bound) => timeout(bound, sent)
             .await
-            .unwrap_or(Err(DockerError::Late(bound))),
+            .unwrap_or_else(|_late| Err(DockerError::Late(bound).into()))?,
     };
-    match (answer, ours) {
-        (Ok(answer), Some(ours)) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => {
-            switch(answer, ours, Arc::clone(&visit.seat))
-        }
-        (Ok(answer), _) if answer.status() == StatusCode::SWITCHING_PROTOCOLS => message(
-            StatusCode::BAD_GATEWAY,
-            "Docker made a stream of what was a request",
-        ),
-        (Ok(answer), _) => passed(answer),
-        (Err(error), _) => {
-            tracing::debug!(%error, "no answer of Docker's");
-            let status = StatusCode::from_u16(error.status()).unwrap_or(StatusCode::BAD_GATEWAY);
-            message(status, &error.to_string())
-        }
+    match ours {
+        _ if answer.status() != StatusCode::SWITCHING_PROTOCOLS => Ok(passed(answer, held)),
+        Some(ours) => Ok(switch(answer, ours, held)),
+        None => Err(DockerError::Stream.into()),
     }
 }
 
@@ -82,13 +94,16 @@ fn upgrade(headers: &HeaderMap) -> Option<HeaderValue> {
 }
 
 /// The request as Docker gets it: with the same target and body.
-fn forwarded(request: Request<Incoming>, wanted: Option<HeaderValue>) -> Request<docker::Body> {
+fn forwarded<B>(request: Request<B>, wanted: Option<HeaderValue>) -> Request<super::Body>
+where
+    B: Body<Data = Bytes> + Send + 'static,
+    B::Error: Into<Box<dyn Error + Send + Sync>>,
+{
     let (mut parts, body) = request.into_parts();
     // A target with a host in it is how proxies are asked; Docker is none.
     let target = parts.uri.path_and_query().cloned();
     parts.uri = target.map_or_else(hyper::Uri::default, hyper::Uri::from);
     parts.headers = end_to_end(parts.headers);
-    parts.headers.remove(TOKEN_HEADER);
     parts.extensions.clear();
     if let Some(wanted) = wanted {
         parts
@@ -100,11 +115,38 @@ fn forwarded(request: Request<Incoming>, wanted: Option<HeaderValue>) -> Request
 }
 
 /// The answer as whoever asked gets it.
-fn passed(answer: Answer) -> Response<Body> {
+fn passed<H: Send + Unpin + 'static>(answer: Answer, held: H) -> Passed {
     let (mut parts, body) = answer.into_parts();
     parts.headers = end_to_end(parts.headers);
     parts.extensions.clear();
-    Response::from_parts(parts, body.boxed_unsync())
+    Response::from_parts(parts, Held { body, held }.boxed_unsync())
+}
+
+/// A body, and what is kept as long as it.
+struct Held<H> {
+    body: Incoming,
+    #[allow(dead_code, reason = "dropping it is what it is for")]
+    held: H,
+}
+
+impl<H: Unpin> Body for Held<H> {
+    type Data = Bytes;
+    type Error = hyper::Error;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+        Pin::new(&mut self.body).poll_frame(context)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
 }
 
 /// Headers without those that concern one connection alone.
@@ -126,10 +168,10 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
 
 /// Says that the connection becomes a stream, and then copies both ways until both have ended. An end of one way is
 /// passed on, and the other goes on.
-fn switch(mut answer: Answer, ours: OnUpgrade, seat: Arc<Seat>) -> Response<Body> {
+fn switch<H: Send + 'static>(mut answer: Answer, ours: OnUpgrade, held: H) -> Passed {
     let theirs = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
-        let _seat = seat;
+        let _held = held;
         let both = timeout(limits::UPGRADE, async { tokio::try_join!(ours, theirs) }).await;
         let Ok(Ok((ours, theirs))) = both else {
             tracing::debug!("a connection ended before it became a stream");
@@ -149,7 +191,7 @@ fn switch(mut answer: Answer, ours: OnUpgrade, seat: Arc<Seat>) -> Response<Body
         .headers
         .insert(CONNECTION, HeaderValue::from_static("Upgrade"));
     parts.headers.insert(UPGRADE, upgrade);
-    Response::from_parts(parts, super::whole(""))
+    Response::from_parts(parts, Empty::new().map_err(|never| match never {}).boxed_unsync())
 }
 
 #[cfg(test)]

@@ -1,14 +1,16 @@
-//! What a server may ask for: a role, and for each the requests it may make. What no role names takes all of it.
+//! What of Docker's API somebody may ask for: a role, and for each the requests it may make. What no role names takes
+//! all of it.
 //!
 //! The roles are socketd's own. A request is refused unless every way to read its path may be asked: engines take `%2F`
 //! for a slash, and others do not.
+
+pub mod audit;
 
 use std::borrow::Cow;
 use std::fmt;
 
 use hyper::Method;
 
-use super::Role;
 use crate::limits::PATH_BYTES_MAX;
 
 /// What shows: asked with GET or HEAD. `*` is one part of a path, `**` one or more.
@@ -66,6 +68,28 @@ const OPERATING: &[&str] = &[
 /// Before this version of the API, who starts a container may say anew what it may do.
 const START_HARMLESS_SINCE: (u32, u32) = (1, 24);
 
+/// What somebody may ever ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Role {
+    /// Everything that shows, but for logs and files.
+    Read,
+    /// And logs, start, stop, restart, kill, pause, unpause, wait.
+    Operate,
+    /// Everything.
+    Full,
+}
+
+impl Role {
+    /// Its word, as it is written in settings.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Read => "read",
+            Self::Operate => "operate",
+            Self::Full => "full",
+        }
+    }
+}
+
 /// A request that a role does not have.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Denied {
@@ -75,14 +99,10 @@ pub struct Denied {
 
 impl fmt::Display for Denied {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let role = match self.role {
-            Role::Read => "read",
-            Role::Operate => "operate",
-            Role::Full => "full",
-        };
         write!(
             f,
-            "authorization denied: this agent's access is `{role}`, and {} takes more",
+            "authorization denied: the access here is `{}`, and {} takes more",
+            self.role.word(),
             self.what
         )
     }
@@ -130,7 +150,7 @@ fn is_wait(method: &Method, path: &str) -> bool {
 }
 
 /// Whether a path, with a version or without, is one of these. `*` is one part of it, `**` one or more.
-pub(super) fn is_one_of(patterns: &[&str], path: &str) -> bool {
+pub fn is_one_of(patterns: &[&str], path: &str) -> bool {
     is_among(patterns, unversioned(path).map_or(path, |(_, rest)| rest))
 }
 

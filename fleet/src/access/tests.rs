@@ -235,7 +235,7 @@ fn what_is_told() {
     let denied = |path: &str| judge(Role::Read, &Method::POST, path).unwrap_err().to_string();
     assert_eq!(
         denied("/containers/x/stop?t=1"),
-        "authorization denied: this agent's access is `read`, and POST /containers/x/stop takes more"
+        "authorization denied: the access here is `read`, and POST /containers/x/stop takes more"
     );
     assert!(denied("/\u{1b}[2J\n").contains("/\\u{1b}[2J\\n"));
     assert!(denied(&"x".repeat(1 << 20)).len() < 300);

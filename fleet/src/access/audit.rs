@@ -1,8 +1,8 @@
-//! A line of the log for whatever a server has had changed here: what, and what came of it.
+//! A line of the log for whatever somebody has had changed: what, and what came of it.
 
 use hyper::Method;
 
-use super::access;
+use super::is_change;
 
 /// What of a query is told. Others may hold what nobody else may know: a build's arguments are in there.
 const TOLD: &[&str] = &[
@@ -22,7 +22,7 @@ const LENGTH: usize = 300;
 
 /// Tells of a request, where it may have changed something. `status` is what the server was answered.
 pub fn request(method: &Method, target: &str, status: u16) {
-    if access::is_change(method, target) {
+    if is_change(method, target) {
         let what = what(target);
         tracing::info!(target: "audit", %method, what, status, "the server asked");
     }
@@ -36,7 +36,7 @@ pub fn compose(operation: &str, project: &str, services: &[String], code: Option
 }
 
 /// A path and what of its query is told.
-fn what(target: &str) -> String {
+pub fn what(target: &str) -> String {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     let is_told = |pair: &&str| {
         let name = pair.split('=').next().unwrap_or_default();

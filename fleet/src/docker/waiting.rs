@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use hyper::Method;
 
-use crate::hawser::access;
+use crate::access;
 
 /// What streams, or whose answer takes as long as a container, a registry or a disk takes. `*` is one part of a path,
 /// `**` one or more.
@@ -44,7 +44,7 @@ const UNBOUNDED: &[&str] = &[
 const PATIENT: &[&str] = &["containers/*/restart", "containers/*/stop"];
 
 /// The bound, where there is one; `usual` where nothing is known of the request.
-pub(super) fn bound(method: &Method, target: &str, usual: Duration) -> Option<Duration> {
+pub fn bound(method: &Method, target: &str, usual: Duration) -> Option<Duration> {
     let (path, query) = target.split_once('?').unwrap_or((target, ""));
     if access::is_one_of(UNBOUNDED, path) {
         return None;

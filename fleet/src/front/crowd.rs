@@ -4,27 +4,38 @@ use std::collections::HashMap;
 use std::net::{IpAddr, Ipv6Addr};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use crate::limits::{CONNECTIONS_FROM_ONE_MAX, CONNECTIONS_MAX};
-
 /// Everybody who is connected.
-#[derive(Debug, Default)]
-pub(super) struct Crowd(Mutex<HashMap<IpAddr, usize>>);
+#[derive(Debug)]
+pub struct Crowd {
+    seats: Mutex<HashMap<IpAddr, usize>>,
+    all_max: usize,
+    from_one_max: usize,
+}
 
 /// One connection's place, free again when dropped.
 #[derive(Debug)]
-pub(super) struct Seat {
+pub struct Seat {
     crowd: Arc<Crowd>,
     source: IpAddr,
 }
 
 impl Crowd {
+    /// Room for `all_max` connections, of which `from_one_max` may come from one address.
+    pub fn new(all_max: usize, from_one_max: usize) -> Self {
+        Self {
+            seats: Mutex::default(),
+            all_max,
+            from_one_max,
+        }
+    }
+
     /// A place for a connection from this address; none where there are too many.
-    pub(super) fn admit(crowd: &Arc<Self>, address: IpAddr) -> Option<Seat> {
+    pub fn admit(crowd: &Arc<Self>, address: IpAddr) -> Option<Seat> {
         let source = source(address);
-        let mut seats = crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seats = crowd.seats.lock().unwrap_or_else(PoisonError::into_inner);
         let all: usize = seats.values().sum();
         let own = seats.get(&source).copied().unwrap_or(0);
-        if all >= CONNECTIONS_MAX || own >= CONNECTIONS_FROM_ONE_MAX {
+        if all >= crowd.all_max || own >= crowd.from_one_max {
             return None;
         }
         seats.insert(source, own + 1);
@@ -37,7 +48,7 @@ impl Crowd {
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        let mut seats = self.crowd.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut seats = self.crowd.seats.lock().unwrap_or_else(PoisonError::into_inner);
         match seats.get_mut(&self.source) {
             Some(own) if *own > 1 => *own -= 1,
             _ => {
@@ -48,7 +59,7 @@ impl Drop for Seat {
 }
 
 /// Whom an address stands for: of version 6 the half that tells networks apart, for a client has all of the other.
-pub(super) fn source(address: IpAddr) -> IpAddr {
+pub fn source(address: IpAddr) -> IpAddr {
     match address.to_canonical() {
         IpAddr::V6(address) if !address.is_loopback() => {
             let [a, b, c, d, ..] = address.segments();
@@ -61,6 +72,7 @@ pub(super) fn source(address: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::{CONNECTIONS_FROM_ONE_MAX, CONNECTIONS_MAX};
 
     fn address(text: &str) -> IpAddr {
         text.parse().unwrap()
@@ -78,7 +90,7 @@ mod tests {
 
     #[test]
     fn one_leaves_room_for_others() {
-        let crowd = Arc::new(Crowd::default());
+        let crowd = Arc::new(Crowd::new(CONNECTIONS_MAX, CONNECTIONS_FROM_ONE_MAX));
         let mut seats = Vec::new();
         while let Some(seat) = Crowd::admit(&crowd, address("192.0.2.1")) {
             seats.push(seat);
@@ -92,7 +104,7 @@ mod tests {
         }
         assert!(Crowd::admit(&crowd, address("203.0.113.1")).is_none());
         seats.clear();
-        assert!(crowd.0.lock().unwrap().is_empty());
+        assert!(crowd.seats.lock().unwrap().is_empty());
         assert!(Crowd::admit(&crowd, address("192.0.2.1")).is_some());
     }
 }
