@@ -21,8 +21,25 @@ pub fn container_ids(dir: &Path) -> Vec<String> {
         .collect()
 }
 
+/// Lets everything run on that is frozen in a control group or below it.
+pub fn thaw(group: &Path) {
+    for (file, word) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+        let file = group.join(file);
+        if file.exists() {
+            // It may be gone by now, or not be ours to thaw: then what is left says so.
+            let _ = fs::write(file, word);
+        }
+    }
+    let below = fs::read_dir(group).into_iter().flatten().filter_map(Result::ok);
+    for entry in below.filter(|entry| entry.file_type().is_ok_and(|kind| kind.is_dir())) {
+        thaw(&entry.path());
+    }
+}
+
 /// Waits until nothing of a state directory is left on the machine, then removes it; says what was left.
 pub fn remove(dir: &Path, ids: &[String]) -> Vec<String> {
+    // What is frozen does not hear that it is to end.
+    own_groups(ids).iter().for_each(|group| thaw(group));
     let deadline = Instant::now() + GONE_LIMIT;
     let mut left = find(dir, ids);
     while !left.is_empty() && Instant::now() < deadline {

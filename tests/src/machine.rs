@@ -15,7 +15,7 @@ use std::time::Duration;
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::{Address, Docker, pace, pair};
+use crate::{Address, Docker, leftovers, pace, pair};
 
 /// Time for it to boot, and to be gone.
 const LIMIT: Duration = Duration::from_secs(60);
@@ -257,6 +257,10 @@ impl Machine {
 
 impl Drop for Machine {
     fn drop(&mut self) {
+        // Nothing that is frozen hears that it is to end.
+        for root in hierarchies() {
+            leftovers::thaw(&root.join(&self.group));
+        }
         if self.first != 0 {
             let _ = kill(Pid::from_raw(self.first), Signal::SIGKILL);
         }

@@ -386,10 +386,27 @@ impl Scene {
     }
 }
 
+impl Scene {
+    /// Lets a container run on that a test which failed left frozen: it would not hear that it is to end. Past the
+    /// runtime, which may be what failed.
+    fn thaw(id: &ContainerId) {
+        for group in Self::groups(id) {
+            for (file, word) in [("freezer.state", "THAWED"), ("cgroup.freeze", "0")] {
+                let file = group.join(file);
+                if file.exists() {
+                    // It may have ended meanwhile.
+                    let _ = fs::write(file, word);
+                }
+            }
+        }
+    }
+}
+
 impl Drop for Scene {
     /// Leaves nothing, whatever happened.
     fn drop(&mut self) {
         for id in std::mem::take(&mut self.made) {
+            Self::thaw(&id);
             if self.runtime.signal(&id, 9).is_ok() && !std::thread::panicking() {
                 self.end(&id);
             } else if self.runtime.signal(&id, 9).is_ok() {

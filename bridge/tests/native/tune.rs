@@ -122,6 +122,17 @@ fn without_a_limit_it_is_the_machines() {
 }
 
 #[test]
+fn a_scene_takes_along_what_is_frozen() {
+    let mut scene = Scene::new();
+    let (id, _) = scene.start(Scene::shell("echo ready; exec sleep 1000"));
+    scene.await_output(&id, "ready");
+    scene.runtime.freeze(&id, true).unwrap();
+    // It waits for the end, and looks for what is left.
+    drop(scene);
+    assert!(Scene::groups(&id).is_empty());
+}
+
+#[test]
 fn nothing_runs_while_frozen() {
     let mut scene = Scene::new();
     let (id, started) = scene.start(Scene::shell("echo ready; while :; do :; done"));
