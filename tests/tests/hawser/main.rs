@@ -4,6 +4,7 @@
 //! rest holds the agent against the server.
 
 mod crowd;
+mod dockerd;
 mod engine;
 mod entry;
 mod events;
