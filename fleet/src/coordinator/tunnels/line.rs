@@ -34,6 +34,11 @@ struct Inner {
     samples: Arc<Pending<u64, Samples>>,
     probes: Arc<Pending<u64, ()>>,
     numbers: AtomicU64,
+    /// How far what the node said is on the disk, and how far it was told.
+    recorded: watch::Sender<u64>,
+    told: AtomicU64,
+    /// Whether the node is welcome.
+    ready: watch::Sender<bool>,
     /// Whether it is over.
     over: watch::Sender<bool>,
     /// Whether all that it told is kept.
@@ -73,6 +78,9 @@ impl Line {
                 samples: Pending::new(QUESTIONS_WAITING),
                 probes: Pending::new(QUESTIONS_WAITING),
                 numbers: AtomicU64::new(1),
+                recorded: watch::Sender::new(0),
+                told: AtomicU64::new(0),
+                ready: watch::Sender::new(false),
                 over: watch::Sender::new(false),
                 finished: watch::Sender::new(false),
             }),
@@ -145,8 +153,16 @@ impl Line {
     /// Whether the node is alive.
     pub(crate) async fn probe(&self) -> bool {
         let number = self.number();
-        let probed = self.ask(&self.inner.probes, number, Kind::Probe(Probe { number }), PROBE);
-        probed.await.is_some()
+        let probed = async {
+            // Before its welcome it understands nothing else.
+            turned(&self.inner.ready).await;
+            self.ask(&self.inner.probes, number, Kind::Probe(Probe { number }), PROBE)
+                .await
+        };
+        tokio::select! {
+            () = self.closed() => false,
+            probed = timeout(PROBE, probed) => matches!(probed, Ok(Some(()))),
+        }
     }
 
     async fn ask<V>(
@@ -175,11 +191,6 @@ impl Line {
     /// Ends when the connection has.
     pub fn closed(&self) -> impl Future<Output = ()> + Send + use<> {
         turned(&self.inner.over)
-    }
-
-    /// Whether it has.
-    pub fn is_closed(&self) -> bool {
-        *self.inner.over.borrow()
     }
 
     /// Of the node's process.
@@ -239,10 +250,35 @@ impl Line {
         let _ = self.inner.probes.answer(&number, ());
     }
 
-    /// Tells the node how far what it said is on the disk.
-    pub(crate) async fn recorded(&self, number: u64) {
-        let recorded = crate::proto::Recorded { number };
-        let _ = self.order(Kind::Recorded(recorded)).await;
+    /// What the node said is on the disk up to here. Never waits: whoever reads sees the newest alone.
+    pub(crate) fn recorded(&self, number: u64) {
+        self.inner.recorded.send_if_modified(|known| {
+            let is_newer = number > *known;
+            *known = number.max(*known);
+            is_newer
+        });
+    }
+
+    /// How far, once that is farther than it was told before.
+    pub(crate) async fn next_recorded(&self) -> u64 {
+        let mut recorded = self.inner.recorded.subscribe();
+        let told = &self.inner.told;
+        let newer = recorded.wait_for(|number| *number > told.load(Ordering::Relaxed));
+        let number = newer.await.map_or(0, |number| *number);
+        told.store(number, Ordering::Relaxed);
+        number
+    }
+
+    /// Welcomes the node: from now on it takes orders.
+    pub(crate) async fn welcome(&self, welcome: Kind) {
+        // Where it is gone, nobody is to be told.
+        let _ = self.order(welcome).await;
+        self.inner.ready.send_replace(true);
+    }
+
+    /// Whether the node takes orders.
+    pub(super) fn is_open(&self) -> bool {
+        *self.inner.ready.borrow() && !*self.inner.over.borrow()
     }
 }
 

@@ -80,14 +80,14 @@ impl Lines {
 
     /// This node's, if it is connected.
     pub fn get(&self, node_id: &str) -> Option<Line> {
-        self.lock().get(node_id).filter(|line| !line.is_closed()).cloned()
+        self.lock().get(node_id).filter(|line| line.is_open()).cloned()
     }
 
     /// Everybody's.
     pub fn all(&self) -> Vec<Line> {
         self.lock()
             .values()
-            .filter(|line| !line.is_closed())
+            .filter(|line| line.is_open())
             .cloned()
             .collect()
     }

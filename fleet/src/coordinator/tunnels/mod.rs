@@ -8,7 +8,7 @@ use std::fmt;
 
 pub use crate::tunnel::TunnelStream;
 pub use line::Line;
-pub(crate) use line::cut;
+pub(crate) use line::{Caller, cut, refusal};
 pub use lines::{Lines, Route, Routing};
 
 /// Why there is no stream to a node's Docker socket.

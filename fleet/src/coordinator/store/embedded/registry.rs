@@ -37,11 +37,15 @@ impl Registry for Embedded {
     fn renew(&self, node: NodeRecord) -> Pending<'_, bool> {
         self.write(move |transaction, _| {
             let mut nodes = transaction.open_table(tables::NODES)?;
-            let is_there = nodes.get(&*node.node_id)?.is_some();
-            if is_there {
-                nodes.insert(&*node.node_id, StoredNode::of(&node).encode_to_vec().as_slice())?;
-            }
-            Ok(Ok(is_there))
+            // Whoever asks read it some time ago: that it was revoked meanwhile must not be undone.
+            let Some(mut known) = found(&nodes, &node.node_id)? else {
+                return Ok(Ok(false));
+            };
+            known.name = node.name;
+            known.password_salt = node.password_salt;
+            known.password_hash = node.password_hash;
+            nodes.insert(&*node.node_id, StoredNode::of(&known).encode_to_vec().as_slice())?;
+            Ok(Ok(true))
         })
     }
 

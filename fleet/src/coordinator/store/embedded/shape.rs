@@ -2,8 +2,8 @@
 
 use prost::Message;
 
-use crate::coordinator::store::{Enrolment, Entry, Happening, Key, NodeAction, NodeRecord, Port};
 use crate::access::Role;
+use crate::coordinator::store::{Enrolment, Entry, Happening, Key, NodeAction, NodeRecord, Port};
 use crate::proto;
 
 /// A node.
