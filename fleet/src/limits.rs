@@ -283,6 +283,12 @@ pub const RECENT_MAX: usize = 4096;
 /// As [`RECENT_MAX`].
 pub const RECENT_BYTES: usize = 8 << 20;
 
+/// How long whoever reads metrics waits for what nodes use; Prometheus itself gives up after ten seconds. And how long
+/// what came late, or last, stands for it. Stops nodes that say nothing from hiding the others.
+pub const SAMPLES_WAITED: Duration = Duration::from_secs(3);
+/// As [`SAMPLES_WAITED`].
+pub const SAMPLES_KEPT: Duration = Duration::from_secs(120);
+
 /// Entries that a reader has in hand. Stops one that does not read from holding more.
 pub const SUBSCRIPTION_PAGE: usize = 64;
 

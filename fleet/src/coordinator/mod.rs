@@ -1,10 +1,12 @@
 //! Where nodes dial in, and where users reach their containers.
 //!
 //! `door` lets nodes in, [`tunnels`] are the streams of bytes to them, [`store`] is what a disk keeps, [`state`] what
-//! is known of nodes and containers, [`api`] what users see of all that.
+//! is known of nodes and containers, [`api`] what users see of all that, and
+//! [`metrics`] what Prometheus does.
 
 pub mod api;
 mod door;
+pub mod metrics;
 pub mod state;
 pub mod store;
 pub mod tunnels;

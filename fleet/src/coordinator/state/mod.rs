@@ -9,6 +9,8 @@ mod publication;
 mod recent;
 mod recorder;
 mod subscription;
+#[cfg(test)]
+pub(super) mod tests;
 mod told;
 mod view;
 

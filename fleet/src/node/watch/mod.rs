@@ -258,8 +258,8 @@ async fn within<T>(asked: impl Future<Output = Result<T, DockerError>>) -> Resul
         .map_err(|_| DockerError::Late(bound))?
 }
 
-/// From when on to ask, in nanoseconds since 1970, where it is `now`.
-fn since(last: i64, now: i64) -> i64 {
+/// From when on to ask an engine that told of `last`, in nanoseconds since 1970, where it is `now`.
+pub(crate) fn since(last: i64, now: i64) -> i64 {
     let since = last.saturating_sub(DISORDER);
     // Engines refuse what is before 1970.
     if since > now {

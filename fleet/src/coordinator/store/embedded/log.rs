@@ -15,16 +15,16 @@ use crate::proto;
 
 impl EventLog for Embedded {
     fn append(&self, entries: Vec<Entry>) -> Pending<'_, Vec<Appended>> {
-        self.write(move |transaction, _| append(transaction, entries).map(Ok))
+        self.writing(move |transaction, _| append(transaction, entries).map(Ok))
     }
 
     fn read<'a>(&'a self, after: Sequence, max: usize, node_id: Option<&'a str>) -> Pending<'a, Page> {
         let node_id = node_id.map(str::to_owned);
-        self.read(move |transaction| page(transaction, after, max, node_id.as_deref()))
+        self.reading(move |transaction| page(transaction, after, max, node_id.as_deref()))
     }
 
     fn bounds(&self) -> Pending<'_, (Sequence, Sequence)> {
-        self.read(|transaction| {
+        self.reading(|transaction| {
             let last = transaction.open_table(tables::NUMBERS)?;
             let last = last.get(tables::NUMBER_LAST)?.map_or(0, |last| last.value());
             let log = transaction.open_table(tables::LOG)?;
@@ -35,7 +35,7 @@ impl EventLog for Embedded {
 
     fn told(&self, node_id: &str) -> Pending<'_, Option<Told>> {
         let node_id = node_id.to_owned();
-        self.read(move |transaction| {
+        self.reading(move |transaction| {
             let Some(node) = number(transaction, &node_id)? else {
                 return Ok(None);
             };
@@ -47,7 +47,7 @@ impl EventLog for Embedded {
 
     fn containers(&self, node_id: &str) -> Pending<'_, Vec<proto::Container>> {
         let node_id = node_id.to_owned();
-        self.read(move |transaction| {
+        self.reading(move |transaction| {
             let Some(node) = number(transaction, &node_id)? else {
                 return Ok(Vec::new());
             };

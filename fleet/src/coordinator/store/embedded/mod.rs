@@ -9,6 +9,8 @@ mod log;
 mod registry;
 mod shape;
 mod tables;
+#[cfg(test)]
+mod tests;
 mod writer;
 
 use std::path::Path;
@@ -68,6 +70,15 @@ impl Embedded {
         Self::of(Source::file(dir.join(FILE)), retention)
     }
 
+    /// One in memory.
+    #[cfg(test)]
+    pub(in crate::coordinator) fn in_memory(retention: Retention) -> Self {
+        let source = Source::new("memory".into(), |builder| {
+            builder.create_with_backend(redb::backends::InMemoryBackend::new())
+        });
+        Self::of(source, retention).unwrap()
+    }
+
     fn of(source: Source, retention: Retention) -> Result<Self, StoreError> {
         let shared = Arc::new(RwLock::new(Some(source.open()?)));
         let (orders, waiting) = mpsc::channel(limits::STORE_ORDERS);
@@ -85,7 +96,7 @@ impl Embedded {
 
     /// Has `work` done by the thread that writes, with whatever else waits for it; it must look before it writes, for
     /// what it gives as its own error undoes nothing.
-    fn write<T, W>(&self, work: W) -> Pending<'_, T>
+    fn writing<T, W>(&self, work: W) -> Pending<'_, T>
     where
         T: Send + 'static,
         W: FnOnce(&WriteTransaction, &Retention) -> Result<Result<T, StoreError>, redb::Error>
@@ -101,7 +112,7 @@ impl Embedded {
     }
 
     /// Has `work` done on what there is, where it may block.
-    fn read<T, W>(&self, work: W) -> Pending<'_, T>
+    fn reading<T, W>(&self, work: W) -> Pending<'_, T>
     where
         T: Send + 'static,
         W: FnOnce(&ReadTransaction) -> Result<T, redb::Error> + Send + 'static,

@@ -13,7 +13,7 @@ type Outcome<T> = Result<Result<T, StoreError>, redb::Error>;
 
 impl Registry for Embedded {
     fn nodes(&self) -> Pending<'_, Vec<NodeRecord>> {
-        self.read(|transaction| {
+        self.reading(|transaction| {
             let mut nodes = Vec::new();
             let seen = transaction.open_table(tables::SEEN)?;
             for item in transaction.open_table(tables::NODES)?.iter()? {
@@ -27,15 +27,15 @@ impl Registry for Embedded {
 
     fn node(&self, node_id: &str) -> Pending<'_, Option<NodeRecord>> {
         let node_id = node_id.to_owned();
-        self.read(move |transaction| node(transaction, &node_id))
+        self.reading(move |transaction| node(transaction, &node_id))
     }
 
     fn enrol(&self, token_hash: Digest, node: NodeRecord, now: i64) -> Pending<'_, ()> {
-        self.write(move |transaction, _| enrol(transaction, &token_hash, &node, now))
+        self.writing(move |transaction, _| enrol(transaction, &token_hash, &node, now))
     }
 
     fn renew(&self, node: NodeRecord) -> Pending<'_, bool> {
-        self.write(move |transaction, _| {
+        self.writing(move |transaction, _| {
             let mut nodes = transaction.open_table(tables::NODES)?;
             // Whoever asks read it some time ago: that it was revoked meanwhile must not be undone.
             let Some(mut known) = found(&nodes, &node.node_id)? else {
@@ -51,7 +51,7 @@ impl Registry for Embedded {
 
     fn revoke(&self, node_id: &str, now: i64) -> Pending<'_, bool> {
         let node_id = node_id.to_owned();
-        self.write(move |transaction, _| {
+        self.writing(move |transaction, _| {
             let mut nodes = transaction.open_table(tables::NODES)?;
             let Some(mut node) = found(&nodes, &node_id)? else {
                 return Ok(Ok(false));
@@ -66,7 +66,7 @@ impl Registry for Embedded {
     }
 
     fn seen(&self, nodes: Vec<(Box<str>, i64)>) -> Pending<'_, ()> {
-        self.write(move |transaction, _| {
+        self.writing(move |transaction, _| {
             let mut seen = transaction.open_table(tables::SEEN)?;
             for (node_id, at) in nodes {
                 seen.insert(&*node_id, at)?;
@@ -76,11 +76,11 @@ impl Registry for Embedded {
     }
 
     fn add_enrolment(&self, enrolment: Enrolment) -> Pending<'_, ()> {
-        self.write(move |transaction, _| add_enrolment(transaction, &enrolment))
+        self.writing(move |transaction, _| add_enrolment(transaction, &enrolment))
     }
 
     fn enrolments(&self) -> Pending<'_, Vec<Enrolment>> {
-        self.read(|transaction| {
+        self.reading(|transaction| {
             let mut enrolments = Vec::new();
             for item in transaction.open_table(tables::ENROLMENTS)?.iter()? {
                 let (hash, stored) = item?;
@@ -92,11 +92,11 @@ impl Registry for Embedded {
     }
 
     fn add_key(&self, key: Key) -> Pending<'_, ()> {
-        self.write(move |transaction, _| add_key(transaction, &key))
+        self.writing(move |transaction, _| add_key(transaction, &key))
     }
 
     fn keys(&self) -> Pending<'_, Vec<Key>> {
-        self.read(|transaction| {
+        self.reading(|transaction| {
             let mut keys = Vec::new();
             for item in transaction.open_table(tables::KEYS)?.iter()? {
                 let (name, stored) = item?;
@@ -108,7 +108,7 @@ impl Registry for Embedded {
     }
 
     fn key_of(&self, hash: Digest) -> Pending<'_, Option<Key>> {
-        self.read(move |transaction| {
+        self.reading(move |transaction| {
             let names = transaction.open_table(tables::KEY_NAMES)?;
             let keys = transaction.open_table(tables::KEYS)?;
             let Some(name) = names.get(&hash)? else {
@@ -124,7 +124,7 @@ impl Registry for Embedded {
 
     fn remove_key(&self, name: &str) -> Pending<'_, bool> {
         let name = name.to_owned();
-        self.write(move |transaction, _| {
+        self.writing(move |transaction, _| {
             let mut keys = transaction.open_table(tables::KEYS)?;
             let Some(stored) = keys.remove(name.as_str())? else {
                 return Ok(Ok(false));
@@ -138,7 +138,7 @@ impl Registry for Embedded {
     }
 
     fn add_port(&self, port: Port) -> Pending<'_, ()> {
-        self.write(move |transaction, _| {
+        self.writing(move |transaction, _| {
             let mut ports = transaction.open_table(tables::PORTS)?;
             if ports.get(&*port.address)?.is_some() {
                 return Ok(Err(StoreError::PortExists));
@@ -152,7 +152,7 @@ impl Registry for Embedded {
     }
 
     fn ports(&self) -> Pending<'_, Vec<Port>> {
-        self.read(|transaction| {
+        self.reading(|transaction| {
             let mut ports = Vec::new();
             for item in transaction.open_table(tables::PORTS)?.iter()? {
                 let (address, stored) = item?;
@@ -165,7 +165,7 @@ impl Registry for Embedded {
 
     fn remove_port(&self, address: &str) -> Pending<'_, bool> {
         let address = address.to_owned();
-        self.write(move |transaction, _| {
+        self.writing(move |transaction, _| {
             let mut ports = transaction.open_table(tables::PORTS)?;
             Ok(Ok(ports.remove(address.as_str())?.is_some()))
         })
