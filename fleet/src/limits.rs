@@ -416,3 +416,61 @@ pub const STACK_NAME_BYTES_MAX: usize = 255;
 
 /// Services that one request may name. Stops a command line that the system refuses.
 pub const STACK_SERVICES_MAX: usize = 256;
+
+// The coordinator's users.
+
+/// Connections of users at once. Stops whoever opens them without end from taking all memory and descriptors.
+pub const API_CONNECTIONS_MAX: usize = 4096;
+
+/// Of these, from one address. Stops one client from leaving no room for others.
+pub const API_CONNECTIONS_FROM_ONE_MAX: usize = 1024;
+
+/// How long a request to a node may take that does not stream. Stops a node that hangs from holding users for ever.
+pub const API_REQUEST: Duration = Duration::from_secs(60);
+
+/// A body of a request of the coordinator's own, in bytes. Stops one from filling memory.
+pub const API_BODY_MAX: usize = 256 << 10;
+
+/// How long that may take. Stops a client that begins one and no more.
+pub const API_BODY: Duration = Duration::from_secs(30);
+
+/// What of a list is in memory at once, in bytes. Stops a list of all containers from being there as a whole.
+pub const API_LIST_PIECE: usize = 64 << 10;
+
+/// Lines of a log in one answer, in bytes; older ones are left out. Stops a log of gigabytes from filling memory.
+pub const API_LOGS_MAX: usize = 8 << 20;
+
+/// What is told of a command's output, in bytes, each of the two. Stops one that writes without end from filling
+/// memory.
+pub const API_EXEC_OUTPUT_MAX: usize = 1 << 20;
+
+/// Words of a command, and variables for it.
+pub const API_EXEC_WORDS_MAX: usize = 1024;
+
+/// Events in one answer. Stops one that asks for all from filling memory.
+pub const API_EVENTS_MAX: u64 = 1000;
+
+/// What somebody shows to come in, in bytes. Stops long ones from costing anything to look at.
+pub const SECRET_BYTES_MAX: usize = 1024;
+
+/// How long a token for a node may be good, in seconds: thirty days. Stops one that was forgotten from opening the door
+/// for ever.
+pub const ENROLMENT_SECONDS_MAX: u32 = 30 * 24 * 60 * 60;
+
+/// What people call a key or a node, in bytes.
+pub const NAME_BYTES_MAX: usize = 128;
+
+/// WebSockets of users at once. Stops a crowd of observers from filling memory.
+pub const SOCKETS_MAX: usize = 1024;
+
+/// A message of a user's on a WebSocket, in bytes. Stops one from filling memory.
+pub const SOCKET_MESSAGE_MAX: usize = 64 << 10;
+
+/// Time between two pings on a WebSocket. Stops proxies from taking one that is quiet for one that is dead.
+pub const SOCKET_PING: Duration = Duration::from_secs(20);
+
+/// How long a message on a WebSocket may wait for its reader. Stops one that does not read from holding what is for it.
+pub const SOCKET_WRITE: Duration = Duration::from_secs(30);
+
+/// Connections at once to a port that is a node's Docker socket.
+pub const PORT_CONNECTIONS_MAX: usize = 64;

@@ -28,6 +28,14 @@ pub fn request(method: &Method, target: &str, status: u16) {
     }
 }
 
+/// Tells of what somebody who has a name has had changed on a node; empty where it concerns none. `asked` is the
+/// method and the target, `status` what was answered.
+pub fn by(who: &str, node_id: &str, asked: (&Method, &str), status: u16) {
+    let (method, target) = asked;
+    let (who, node_id, what) = (shown(who), shown(node_id), what(target));
+    tracing::info!(target: "audit", who, node_id, %method, what, status, "changed");
+}
+
 /// Tells of a command of compose. `code` is what it ended with, if it ended by itself.
 pub fn compose(operation: &str, project: &str, services: &[String], code: Option<i32>) {
     let (operation, project) = (shown(operation), shown(project));

@@ -7,6 +7,7 @@
 pub mod api;
 mod door;
 pub mod metrics;
+pub mod ports;
 pub mod state;
 pub mod store;
 pub mod tunnels;

@@ -75,15 +75,8 @@ impl Docker {
     ///
     /// # Errors
     /// As [`Docker::send`]; [`DockerError::Refused`] where Docker answers anything but 101.
-    pub async fn upgrade(&self, mut request: Request<Body>) -> Result<Upgraded, DockerError> {
-        let headers = request.headers_mut();
-        headers.insert(hyper::header::CONNECTION, HeaderValue::from_static("Upgrade"));
-        headers.insert(hyper::header::UPGRADE, HeaderValue::from_static("tcp"));
-        let answer = self.send(request).await?;
-        if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(refused(answer).await);
-        }
-        Ok(TokioIo::new(hyper::upgrade::on(answer).await?))
+    pub async fn upgrade(&self, request: Request<Body>) -> Result<Upgraded, DockerError> {
+        upgraded(self.send(wanting_upgrade(request)).await?).await
     }
 
     /// Asks for `path` with `method` and a JSON body, and gives what a good answer says.
@@ -98,7 +91,7 @@ impl Docker {
         body: Option<&serde_json::Value>,
     ) -> Result<T, DockerError> {
         let body = self.stream(request(method, path, body)).await?;
-        serde_json::from_slice(&collect(body).await?).map_err(DockerError::Shape)
+        serde_json::from_slice(&collect(body, limits::DOCKER_ANSWER_MAX).await?).map_err(DockerError::Shape)
     }
 
     /// Sends `request`, and gives the body of a good answer as it comes.
@@ -166,9 +159,29 @@ where
     Ok(sender.send_request(request).await?)
 }
 
-async fn refused(answer: Answer) -> DockerError {
+/// A request, with what asks for a stream of bytes.
+pub fn wanting_upgrade(mut request: Request<Body>) -> Request<Body> {
+    let headers = request.headers_mut();
+    headers.insert(hyper::header::CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(hyper::header::UPGRADE, HeaderValue::from_static("tcp"));
+    request
+}
+
+/// The stream that such a request's answer stands for.
+///
+/// # Errors
+/// [`DockerError::Refused`] where Docker answers anything but 101, [`DockerError::Broken`].
+pub async fn upgraded(answer: Answer) -> Result<Upgraded, DockerError> {
+    if answer.status() != StatusCode::SWITCHING_PROTOCOLS {
+        return Err(refused(answer).await);
+    }
+    Ok(TokioIo::new(hyper::upgrade::on(answer).await?))
+}
+
+/// The error that an answer stands for which is no success.
+pub async fn refused(answer: Answer) -> DockerError {
     let status = answer.status().as_u16();
-    match collect(answer.into_body()).await {
+    match collect(answer.into_body(), limits::DOCKER_ANSWER_MAX).await {
         Ok(text) => DockerError::Refused(status, message(&text)),
         Err(error) => error,
     }
@@ -182,8 +195,12 @@ fn message(body: &[u8]) -> String {
     )
 }
 
-async fn collect(body: Incoming) -> Result<Bytes, DockerError> {
-    let whole = Limited::new(body, limits::DOCKER_ANSWER_MAX).collect().await;
+/// All of a body, of at most `max` bytes.
+///
+/// # Errors
+/// [`DockerError::TooLarge`], [`DockerError::Broken`].
+pub async fn collect(body: Incoming, max: usize) -> Result<Bytes, DockerError> {
+    let whole = Limited::new(body, max).collect().await;
     whole
         .map(http_body_util::Collected::to_bytes)
         .map_err(|error| match error.downcast::<hyper::Error>() {

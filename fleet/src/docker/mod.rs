@@ -9,6 +9,9 @@ mod stream;
 pub mod waiting;
 
 pub use address::{Address, AddressError};
-pub use call::{Answer, Body, Docker, Upgraded, Version, empty, exchange, full};
+pub use call::{
+    Answer, Body, Docker, Upgraded, Version, collect, empty, exchange, full, refused, upgraded,
+    wanting_upgrade,
+};
 pub use error::DockerError;
 pub use stream::Stream;

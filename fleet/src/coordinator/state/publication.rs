@@ -50,7 +50,7 @@ pub enum Occurrence {
 
 impl Published {
     /// The entry of this number.
-    pub(super) fn new(sequence: Sequence, entry: Entry) -> Self {
+    pub(in crate::coordinator) fn new(sequence: Sequence, entry: Entry) -> Self {
         let what = match entry.what {
             Happening::Event {
                 event,

@@ -1,0 +1,119 @@
+//! Nodes: what is known of them, and shutting one out.
+
+use std::sync::Arc;
+
+use axum::Json;
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::header::CONTENT_TYPE;
+use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::response::{IntoResponse as _, Response};
+use bytes::Bytes;
+use futures_util::stream;
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use super::answer::ApiError;
+use super::place::Segment;
+use super::principal::Principal;
+use super::query::Query;
+use super::shapes::NodeShape;
+use super::{Desk, describe};
+use crate::access::audit;
+use crate::coordinator::state::NodeView;
+use crate::limits::API_LIST_PIECE;
+
+/// Nodes, by id.
+#[derive(Debug, Serialize, ToSchema)]
+#[allow(dead_code, reason = "it is written piece by piece, and never whole")]
+pub(super) struct NodeList<'a> {
+    /// Each of them.
+    nodes: Vec<NodeShape<'a>>,
+}
+
+/// Every node that whoever asks may see.
+#[utoipa::path(
+    get, path = "/api/nodes", tag = "nodes", params(describe::WithContainers),
+    responses((status = 200, body = NodeList), describe::Asked),
+)]
+pub(super) async fn list(
+    State(desk): State<Arc<Desk>>,
+    principal: Principal,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    let mut query = Query::of(&uri)?;
+    let with_containers = query.flag("containers")?;
+    query.finish()?;
+    let mut nodes = desk.state.nodes();
+    nodes.retain(|node| principal.sees(&node.node_id));
+    let mut response = Response::new(written(nodes, with_containers));
+    let json = HeaderValue::from_static("application/json");
+    response.headers_mut().insert(CONTENT_TYPE, json);
+    Ok(response)
+}
+
+/// A list that is written as it is read: of all nodes with all containers there is never more than a piece in memory.
+fn written(nodes: Vec<Arc<NodeView>>, with_containers: bool) -> Body {
+    let pieces = stream::unfold(
+        (nodes.into_iter(), Some("{\"nodes\":[")),
+        move |(mut nodes, mut open)| async move {
+            // The end was written.
+            let before = open.take()?;
+            let mut piece = before.as_bytes().to_vec();
+            let mut is_first = before.len() > 1;
+            while piece.len() < API_LIST_PIECE {
+                let Some(node) = nodes.next() else {
+                    piece.extend_from_slice(b"]}");
+                    return Some((Ok::<_, std::io::Error>(Bytes::from(piece)), (nodes, None)));
+                };
+                if !std::mem::take(&mut is_first) && piece.last() != Some(&b',') {
+                    piece.push(b',');
+                }
+                // Writing to memory does not fail.
+                let _ = serde_json::to_writer(&mut piece, &NodeShape::of(&node, with_containers));
+            }
+            // Between two pieces stands what stands between two nodes, where there is another.
+            let next = if nodes.len() == 0 { " " } else { "," };
+            Some((Ok(Bytes::from(piece)), (nodes, Some(next))))
+        },
+    );
+    Body::from_stream(pieces)
+}
+
+/// One node, with its containers.
+#[utoipa::path(
+    get, path = "/api/nodes/{node_id}", tag = "nodes", params(describe::NodePath),
+    responses((status = 200, body = NodeShape), describe::OfPath),
+)]
+pub(super) async fn one(
+    State(desk): State<Arc<Desk>>,
+    principal: Principal,
+    Segment(node_id): Segment,
+    uri: Uri,
+) -> Result<Response, ApiError> {
+    Query::of(&uri)?.finish()?;
+    let node = desk.node(principal.node(Some(&node_id))?)?;
+    Ok(Json(NodeShape::of(&node, true)).into_response())
+}
+
+/// Shuts a node out for good: its connection ends, and its key opens nothing any more.
+#[utoipa::path(
+    delete, path = "/api/nodes/{node_id}", tag = "nodes", params(describe::NodePath),
+    responses((status = 204, description = "It is out."), describe::OfPath),
+)]
+pub(super) async fn revoke(
+    State(desk): State<Arc<Desk>>,
+    principal: Principal,
+    Segment(node_id): Segment,
+    uri: Uri,
+) -> Result<StatusCode, ApiError> {
+    principal.need_all()?;
+    Query::of(&uri)?.finish()?;
+    if !desk.state.revoke(&node_id).await? {
+        return Err(ApiError::no_node());
+    }
+    desk.reach.shut_out(&node_id);
+    let target = format!("/api/nodes/{node_id}");
+    audit::by(&principal.name(), &node_id, (&Method::DELETE, &target), 204);
+    Ok(StatusCode::NO_CONTENT)
+}

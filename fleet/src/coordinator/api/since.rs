@@ -1,0 +1,127 @@
+//! Moments as people and programs write them.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::answer::ApiError;
+
+/// The moment that a text is: RFC 3339, seconds since 1970 with or without a fraction, or, as Docker has it, how long
+/// ago (`10m`, `1h30m`, `1.5h`). In nanoseconds since 1970.
+///
+/// # Errors
+/// 400 for anything else.
+pub(super) fn moment(name: &str, text: &str, now: i64) -> Result<i64, ApiError> {
+    let found = seconds(text)
+        .or_else(|| calendar(text))
+        .or_else(|| now.checked_sub(i64::try_from(span(text)?.as_nanos()).ok()?));
+    found.ok_or_else(|| {
+        ApiError::bad(format!(
+            "`{name}` is RFC 3339, seconds since 1970, or how long ago, such as 10m or 1h30m"
+        ))
+    })
+}
+
+/// As Docker is told a moment.
+pub(super) fn for_docker(nanoseconds: i64) -> String {
+    let seconds = nanoseconds.div_euclid(1_000_000_000);
+    let rest = nanoseconds.rem_euclid(1_000_000_000);
+    format!("{seconds}.{rest:09}")
+}
+
+fn calendar(text: &str) -> Option<i64> {
+    let at: Timestamp = text.parse().ok()?;
+    i64::try_from(at.as_nanosecond()).ok()
+}
+
+fn seconds(text: &str) -> Option<i64> {
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
+    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
+    let digits = whole.strip_prefix('-').unwrap_or(whole);
+    if !is_number(digits) || !is_number(fraction) || fraction.len() > 9 {
+        return None;
+    }
+    let rest: i64 = format!("{fraction:0<9}").parse().ok()?;
+    let seconds: i64 = whole.parse().ok()?;
+    let signed = if whole.starts_with('-') { -rest } else { rest };
+    // A moment that is too far away for nanoseconds is as good as the last there is.
+    Some(seconds.saturating_mul(1_000_000_000).saturating_add(signed))
+}
+
+/// A span as Docker has it: numbers with units, one after another.
+fn span(text: &str) -> Option<Duration> {
+    let mut rest = text;
+    let mut all = Duration::ZERO;
+    if rest.is_empty() {
+        return None;
+    }
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let (number, behind) = rest.split_at(end);
+        let units = ["ns", "us", "ms", "s", "m", "h"];
+        // `m` begins `ms` too, so the longest that fits.
+        let unit = units
+            .iter()
+            .filter(|unit| behind.starts_with(**unit))
+            .max_by_key(|unit| unit.len())?;
+        let seconds = match *unit {
+            "ns" => 1e-9,
+            "us" => 1e-6,
+            "ms" => 1e-3,
+            "s" => 1.0,
+            "m" => 60.0,
+            _ => 3600.0,
+        };
+        let number: f64 = number.parse().ok()?;
+        all = all.checked_add(Duration::try_from_secs_f64(number * seconds).ok()?)?;
+        rest = behind.strip_prefix(unit)?;
+    }
+    Some(all)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: i64 = 1_700_000_000_000_000_000;
+
+    #[test]
+    fn texts() {
+        let check = |text: &str, expected: Option<i64>| {
+            assert_eq!(moment("since", text, NOW).ok(), expected, "{text}")
+        };
+        check("0", Some(0));
+        check("1700000000", Some(NOW));
+        check("1700000000.5", Some(NOW + 500_000_000));
+        check("1700000000.000000001", Some(NOW + 1));
+        check("-1.5", Some(-1_500_000_000));
+        check("2023-11-14T22:13:20Z", Some(NOW));
+        check("2023-11-14T23:13:20+01:00", Some(NOW));
+        check("10m", Some(NOW - 600_000_000_000));
+        check("1h30m", Some(NOW - 5_400_000_000_000));
+        check("1.5h", Some(NOW - 5_400_000_000_000));
+        check("100ms", Some(NOW - 100_000_000));
+        check("99999999999", Some(i64::MAX));
+        check("9223372036854775807", Some(i64::MAX));
+        check("9223372036854775808", None);
+        check("99999999999999999999h", None);
+        check("", None);
+        check("yesterday", None);
+        check("10", Some(10_000_000_000));
+        check("10x", None);
+        check("m", None);
+        check("1..5s", None);
+        check("--1", None);
+        check("+1", None);
+        check("1e9", None);
+        check("2023-13-14T22:13:20Z", None);
+        check("ä", None);
+    }
+
+    #[test]
+    fn what_docker_is_told() {
+        let check = |nanoseconds: i64, expected: &str| assert_eq!(for_docker(nanoseconds), expected);
+        check(NOW + 1, "1700000000.000000001");
+        check(0, "0.000000000");
+    }
+}

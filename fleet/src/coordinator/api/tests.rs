@@ -1,0 +1,1 @@
+//! The routes, without a node.
