@@ -1,8 +1,8 @@
 //! Where nodes dial in, and where users reach their containers.
 //!
 //! `door` lets nodes in, [`tunnels`] are the streams of bytes to them, [`store`] is what a disk keeps, [`state`] what
-//! is known of nodes and containers, [`api`] what users see of all that, and
-//! [`metrics`] what Prometheus does.
+//! is known of nodes and containers, [`api`] what users see of all that, [`ports`] what they dial as an engine, and
+//! [`metrics`] what Prometheus sees.
 
 pub mod api;
 mod door;

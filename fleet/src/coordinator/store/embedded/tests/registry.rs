@@ -3,7 +3,7 @@
 use super::reopened;
 use crate::coordinator::store::embedded::{Embedded, Retention};
 use crate::coordinator::store::{Enrolment, Key, NodeRecord, Port, Registry as _, StoreError};
-use crate::hawser::Role;
+use crate::access::Role;
 use crate::limits;
 
 fn node(node_id: &str, name: &str) -> NodeRecord {
