@@ -17,6 +17,8 @@ use std::fmt;
 
 use crate::limits;
 
+#[cfg(fuzzing)]
+pub use edge::fuzzing;
 pub use settings::{
     LogArguments, Mode, Seconds, SecondsError, Server, ServerError, Settings, Token, TokenError,
 };

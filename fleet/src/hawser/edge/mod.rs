@@ -14,6 +14,9 @@ mod socket;
 mod streams;
 mod terminals;
 
+#[cfg(fuzzing)]
+pub use socket::fuzzing;
+
 use std::fmt;
 use std::net::SocketAddr;
 use std::pin::pin;

@@ -3,6 +3,8 @@
 //! A message that is too large for memory is in a file without a name, both ways: an archive is one single message of
 //! this protocol.
 
+#[cfg(fuzzing)]
+pub mod fuzzing;
 mod outbox;
 mod reader;
 mod scanner;
