@@ -15,19 +15,19 @@ use crate::limits::{CONNECTION_WINDOW, FLEET_PING, FLEET_PONG, HANDSHAKE_HEAD_MA
 
 /// One connection. Clones are the same.
 #[derive(Debug, Clone)]
-pub(super) struct Channel {
+pub(crate) struct Channel {
     sender: http2::SendRequest<Body>,
 }
 
 /// What moves its bytes; it ends with the connection.
-pub(super) type Moving = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+pub(crate) type Moving = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
 
 impl Channel {
     /// HTTP/2 over `stream`.
     ///
     /// # Errors
     /// The other end speaks something else.
-    pub(super) async fn new(stream: Box<dyn Stream>) -> hyper::Result<(Self, Moving)> {
+    pub(crate) async fn new(stream: Box<dyn Stream>) -> hyper::Result<(Self, Moving)> {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)

@@ -3,11 +3,11 @@
 //! [`Identity`] is who it is, `session` one connection, [`watch`] what it tells, `tunnel` what it pipes. It knows
 //! nothing of what goes through a tunnel.
 
-mod channel;
+pub(crate) mod channel;
 pub mod identity;
 mod outbox;
 mod server;
-mod session;
+pub(crate) mod session;
 mod settings;
 pub mod stats;
 pub(crate) mod tunnel;
@@ -189,7 +189,7 @@ impl Node {
 }
 
 /// What a node says of itself.
-fn hello(identity: &Identity, name: Option<&str>) -> io::Result<Hello> {
+pub(crate) fn hello(identity: &Identity, name: Option<&str>) -> io::Result<Hello> {
     let system = rustix::system::uname();
     let text = |text: &std::ffi::CStr| text.to_string_lossy().into_owned();
     let hostname = text(system.nodename());

@@ -24,7 +24,7 @@ use crate::proto::{FromNode, Hello, Open, Probed, Proof, Refusal, ToNode, Welcom
 
 /// Why a session ended.
 #[derive(Debug)]
-pub(super) enum Failure {
+pub(crate) enum Failure {
     /// The coordinator does not want this node, or not now.
     Refused(Refusal),
     /// The connection broke off.
@@ -35,11 +35,11 @@ pub(super) enum Failure {
 
 /// How a session went.
 #[derive(Debug)]
-pub(super) struct Ended {
+pub(crate) struct Ended {
     /// Since the welcome, if there was one.
-    pub(super) lived: Option<Duration>,
+    pub(crate) lived: Option<Duration>,
     /// Why it ended.
-    pub(super) failure: Failure,
+    pub(crate) failure: Failure,
 }
 
 impl From<Failure> for Ended {
@@ -50,16 +50,16 @@ impl From<Failure> for Ended {
 
 /// What a session needs.
 #[derive(Debug)]
-pub(super) struct Visitor {
-    pub(super) identity: Arc<Identity>,
-    pub(super) docker: Docker,
-    pub(super) hello: Hello,
-    pub(super) token: Option<Token>,
+pub(crate) struct Visitor {
+    pub(crate) identity: Arc<Identity>,
+    pub(crate) docker: Docker,
+    pub(crate) hello: Hello,
+    pub(crate) token: Option<Token>,
 }
 
 impl Visitor {
     /// Attends until the coordinator, or the way to it, ends.
-    pub(super) async fn attend(&self, mut client: FleetClient<Channel>) -> Ended {
+    pub(crate) async fn attend(&self, mut client: FleetClient<Channel>) -> Ended {
         let (out, waiting) = mpsc::channel(ORDERS_WAITING);
         let messages = stream::unfold(waiting, async |mut waiting| {
             Some((waiting.recv().await?, waiting))
@@ -235,7 +235,7 @@ fn broken(status: &tonic::Status) -> Failure {
 }
 
 /// gRPC's client with this crate's bounds.
-pub(super) fn client(channel: Channel, origin: hyper::Uri) -> FleetClient<Channel> {
+pub(crate) fn client(channel: Channel, origin: hyper::Uri) -> FleetClient<Channel> {
     FleetClient::with_origin(channel, origin)
         .max_decoding_message_size(FLEET_MESSAGE_MAX)
         .max_encoding_message_size(FLEET_MESSAGE_MAX)

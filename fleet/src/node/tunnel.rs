@@ -67,8 +67,9 @@ async fn pass(mut docker: Stream, mut client: FleetClient<Channel>, id: &[u8]) {
         passed = copy_bidirectional_with_sizes(&mut docker, &mut tunnel, PIECE_MAX, PIECE_MAX) => passed,
         () = severed => return,
     };
-    if let Err(error) = passed {
-        tracing::debug!(%error, "a stream broke off");
+    match passed {
+        Ok(_) => tunnel.finish().await,
+        Err(error) => tracing::debug!(%error, "a stream broke off"),
     }
 }
 

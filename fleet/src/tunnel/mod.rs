@@ -12,7 +12,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use futures_util::Stream as _;
+use futures_util::{Stream as _, StreamExt as _};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
 use tonic::Streaming;
@@ -68,6 +68,12 @@ impl TunnelStream {
     /// Holds these as long as it lives.
     pub(crate) fn hold(&mut self, places: Vec<OwnedSemaphorePermit>) {
         self.places = places;
+    }
+
+    /// Waits until whoever made the call, or took it, ends it. Dropping a stream whose two ways have ended would cut off
+    /// what of its last bytes is still under way.
+    pub(crate) async fn finish(mut self) {
+        while let Some(Ok(_)) = self.incoming.next().await {}
     }
 
     /// Ends when the call has, though nobody reads or writes. For one caller.
