@@ -4,6 +4,7 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 use tracing_subscriber::filter::LevelFilter;
 
 use crate::hawser::Settings;
+use crate::{coordinator, node};
 
 /// Reaches containers behind NAT, through any Docker-shaped socket.
 #[derive(Debug, Parser)]
@@ -32,6 +33,29 @@ pub enum Command {
         TOKEN_FILE=/etc/socketd/hawser.token socketd-fleet hawser --docker unix:///run/socketd/docker.sock --bind-address 127.0.0.1\n\n\
         Then: add an environment of the kind \"Hawser agent\" in Dockhand.")]
     Hawser(Box<Settings>),
+
+    /// A node: dials a coordinator, and lets it reach this machine's containers.
+    ///
+    /// Who it is is made once and kept in the state directory. The first time it needs a token of `coordinator enrol`;
+    /// from then on its key lets it in.
+    #[command(after_help = "Examples:\n  \
+        ENROLMENT_TOKEN=sfe_... socketd-fleet node --coordinator https://hub.example:50051\n  \
+        socketd-fleet node identity")]
+    Node(Box<node::Arguments>),
+
+    /// Where nodes dial in, and where users reach their containers.
+    ///
+    /// Nodes come by gRPC; users by REST, WebSockets, and as if each node were a Docker engine. Without TLS it listens
+    /// for this machine alone.
+    #[command(after_help = "Examples:\n  \
+        socketd-fleet coordinator --bind-address 0.0.0.0 --tls-cert hub.pem --tls-key hub.key\n  \
+        socketd-fleet coordinator enrol --name phone\n  \
+        socketd-fleet coordinator key add grafana --access read")]
+    Coordinator(Box<coordinator::Arguments>),
+
+    /// A coordinator and a node of it in one process, for trying out.
+    #[command(after_help = "Example:\n  socketd-fleet self-hosted --state-dir /tmp/fleet")]
+    SelfHosted(Box<coordinator::SelfHosted>),
 }
 
 impl Cli {
@@ -46,16 +70,15 @@ impl Cli {
 
 /// The command without those variables that are empty.
 fn without_empty(command: clap::Command) -> clap::Command {
-    command.mut_subcommands(|subcommand| {
-        subcommand.mut_args(|argument| {
-            let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
-            if argument.get_env().is_some_and(is_empty) {
-                argument.env(None)
-            } else {
-                argument
-            }
-        })
-    })
+    let command = command.mut_args(|argument| {
+        let is_empty = |name| std::env::var_os(name).is_some_and(|value| value.is_empty());
+        if argument.get_env().is_some_and(is_empty) {
+            argument.env(None)
+        } else {
+            argument
+        }
+    });
+    command.mut_subcommands(without_empty)
 }
 
 /// What the log shows, and how.

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use fleet::cli::{Cli, Command, Log};
-use fleet::hawser;
+use fleet::{coordinator, hawser, node};
 use tracing_subscriber::fmt;
 
 fn main() -> ExitCode {
@@ -11,6 +11,18 @@ fn main() -> ExitCode {
         Command::Hawser(arguments) => {
             start_log(arguments.log());
             exit(hawser::run(&arguments))
+        }
+        Command::Node(arguments) => {
+            start_log(arguments.log());
+            exit(node::run(&arguments))
+        }
+        Command::Coordinator(arguments) => {
+            start_log(arguments.settings.log());
+            exit(coordinator::run(&arguments))
+        }
+        Command::SelfHosted(arguments) => {
+            start_log(arguments.settings.log());
+            exit(coordinator::run_self_hosted(&arguments))
         }
     }
 }

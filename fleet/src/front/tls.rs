@@ -52,11 +52,16 @@ impl fmt::Display for Unusable {
 
 impl std::error::Error for Unusable {}
 
-/// What shakes hands for HTTP/1.1, or for what is no HTTP at all.
+/// What shakes hands for `protocol`, as TLS calls it: `http/1.1`, which is what those expect too that speak something
+/// else over it, or `h2`.
 ///
 /// # Errors
 /// [`Unusable`] where certificate, key and authorities cannot be used.
-pub fn acceptor(files: &Files, strangers: Strangers) -> Result<TlsAcceptor, Unusable> {
+pub fn acceptor(
+    files: &Files,
+    strangers: Strangers,
+    protocol: &'static [u8],
+) -> Result<TlsAcceptor, Unusable> {
     let chain = certificates(&files.cert)?;
     let own = PrivateKeyDer::from_pem_slice(&read(&files.key)?)
         .map_err(|_| unusable(&files.key, "it holds no private key in PEM"))?;
@@ -71,7 +76,7 @@ pub fn acceptor(files: &Files, strangers: Strangers) -> Result<TlsAcceptor, Unus
     let mut config = builder
         .with_single_cert(chain, own)
         .map_err(|error| unusable(&files.cert, &error.to_string()))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 

@@ -16,7 +16,7 @@ pub mod watch;
 use std::fmt;
 use std::future::Future;
 use std::io::{self, Write as _};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -26,8 +26,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::backoff::Backoff;
 use crate::dial::{self, Proxies, Target, Trust};
-use crate::docker::Docker;
-use crate::hawser::stop;
+use crate::docker::{Address, Docker};
+use crate::hawser::{self, Token, stop};
 use crate::limits::{self, DELAY_UNWANTED, DIAL};
 use crate::proto::{Hello, Reason};
 use channel::{Channel, Moving};
@@ -35,7 +35,18 @@ use identity::{Identity, Wishes};
 use session::{Ended, Failure, Visitor};
 
 pub use server::{Server, ServerError};
-pub use settings::{Arguments, Order, Settings};
+pub use settings::{Arguments, Form, Order, Settings};
+
+/// A node beside its coordinator, in one process.
+#[derive(Debug)]
+pub(crate) struct Local {
+    pub(crate) coordinator: String,
+    /// SHA-256 of the coordinator's certificate, where it has one.
+    pub(crate) pin: Option<String>,
+    pub(crate) token: String,
+    pub(crate) state_dir: PathBuf,
+    pub(crate) docker: Option<Address>,
+}
 
 /// Delays between attempts to connect: the first, and the last.
 const DELAYS: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(60));
@@ -65,8 +76,8 @@ impl std::error::Error for NodeError {}
 /// # Errors
 /// What kept it from starting.
 pub fn run(arguments: &Arguments) -> Result<(), NodeError> {
-    if let Some(Order::Identity { state_dir, json }) = &arguments.order {
-        return show(state_dir, *json);
+    if let Some(Order::Identity { state_dir, form }) = &arguments.order {
+        return show(state_dir, form);
     }
     // One thread: what passes is bytes, and an idle node is to be small.
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -81,12 +92,14 @@ pub fn run(arguments: &Arguments) -> Result<(), NodeError> {
 }
 
 /// Shows an identity on standard output: who asked is its owner.
-fn show(state_dir: &Path, is_json: bool) -> Result<(), NodeError> {
+fn show(state_dir: &Path, form: &Form) -> Result<(), NodeError> {
     let identity = keep(state_dir, &Wishes::default())?;
     let key = tunnel::hex(identity.public_key());
     let (node_id, password) = (identity.node_id(), identity.password());
-    let text = if is_json {
+    let text = if form.json {
         serde_json::json!({ "node_id": node_id, "public_key": key, "password": password }).to_string()
+    } else if form.credentials {
+        format!("{node_id}:{password}")
     } else {
         format!("node id     {node_id}\npublic key  {key}\npassword    {password}")
     };
@@ -128,6 +141,39 @@ impl Node {
                 docker: Docker::new(settings.docker()?),
                 hello,
                 token: settings.token()?,
+            },
+        })
+    }
+
+    /// Beside its coordinator.
+    ///
+    /// # Errors
+    /// As [`Node::new`].
+    pub(crate) fn local(local: Local) -> Result<Self, NodeError> {
+        let wrong = |text: String| NodeError::Settings(text);
+        let identity = keep(&local.state_dir, &Wishes::default())?;
+        let hello = hello(&identity, None).map_err(NodeError::System)?;
+        let home = std::env::var_os("HOME").map(PathBuf::from);
+        let host = std::env::var("DOCKER_HOST").ok().filter(|host| !host.is_empty());
+        let docker = hawser::place(
+            local.docker.as_ref(),
+            host.as_deref(),
+            home.as_deref(),
+            Path::exists,
+        );
+        let token: Result<Token, _> = local.token.parse();
+        let server: Result<Server, ServerError> = local.coordinator.parse();
+        let trust = Trust::of(local.pin.as_deref(), false, None);
+        Ok(Self {
+            server: server.map_err(|error| wrong(error.to_string()))?,
+            trust: trust.map_err(|error| wrong(error.to_string()))?,
+            // It is this machine.
+            proxies: Proxies::default(),
+            visitor: Visitor {
+                identity: Arc::new(identity),
+                docker: Docker::new(docker.map_err(wrong)?),
+                hello,
+                token: Some(token.map_err(|error| wrong(error.to_string()))?),
             },
         })
     }

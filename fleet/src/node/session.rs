@@ -138,8 +138,9 @@ impl Visitor {
             let told = tokio::select! {
                 told = next(&mut incoming) => told,
                 Some(_) = errands.tasks.join_next() => continue,
+                // It ends when nobody hears it any more.
                 Some(_) = watching.join_next() => {
-                    return Failure::Broken("what watches the engine has ended".to_owned());
+                    return Failure::Broken("the connection to the coordinator broke off".to_owned());
                 }
             };
             match told {

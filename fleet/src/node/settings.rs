@@ -33,10 +33,22 @@ pub enum Order {
         #[arg(long, env = "STATE_DIR", value_name = "PATH", default_value = STATE_DIR)]
         state_dir: PathBuf,
 
-        /// As one JSON object
-        #[arg(long)]
-        json: bool,
+        /// How it is shown.
+        #[command(flatten)]
+        form: Form,
     },
+}
+
+/// How an identity is shown.
+#[derive(Debug, Clone, Args)]
+pub struct Form {
+    /// As one JSON object
+    #[arg(long)]
+    pub json: bool,
+
+    /// As `ID:PASSWORD`, for `curl -u`
+    #[arg(long, conflicts_with = "json")]
+    pub credentials: bool,
 }
 
 /// Where a node keeps who it is, unless told otherwise.

@@ -45,6 +45,7 @@ use utoipa_axum::routes;
 pub use answer::ApiError;
 pub use entrance::{Way, digest};
 pub use principal::Principal;
+pub(crate) use query::encoded;
 pub use serve::{serve_admin, serve_net};
 
 use super::ports::Ports;

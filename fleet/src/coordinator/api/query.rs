@@ -125,7 +125,7 @@ pub(super) fn decoded(text: &str) -> Option<String> {
 }
 
 /// A text as it may stand in a path or a query.
-pub(super) fn encoded(text: &str) -> String {
+pub(crate) fn encoded(text: &str) -> String {
     use std::fmt::Write as _;
     let mut coded = String::with_capacity(text.len());
     for byte in text.bytes() {

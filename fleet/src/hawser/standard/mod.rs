@@ -85,7 +85,7 @@ fn acceptor(settings: &Settings) -> Result<Option<TlsAcceptor>, HawserError> {
         key,
         client_ca: None,
     };
-    let acceptor = tls::acceptor(&files, Strangers::Enter);
+    let acceptor = tls::acceptor(&files, Strangers::Enter, b"http/1.1");
     acceptor
         .map(Some)
         .map_err(|error| HawserError::Settings(error.to_string()))

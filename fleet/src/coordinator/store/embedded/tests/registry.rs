@@ -1,9 +1,9 @@
 //! Who may come in.
 
 use super::reopened;
+use crate::access::Role;
 use crate::coordinator::store::embedded::{Embedded, Retention};
 use crate::coordinator::store::{Enrolment, Key, NodeRecord, Port, Registry as _, StoreError};
-use crate::access::Role;
 use crate::limits;
 
 fn node(node_id: &str, name: &str) -> NodeRecord {
