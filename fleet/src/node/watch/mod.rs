@@ -6,6 +6,8 @@
 
 pub(super) mod container;
 mod event;
+#[cfg(test)]
+mod tests;
 
 use std::time::{Duration, SystemTime};
 
