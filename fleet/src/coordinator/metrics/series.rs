@@ -16,6 +16,8 @@ use crate::proto::ContainerSample;
 type Samples = Arc<BTreeMap<Box<str>, ContainerSample>>;
 /// A label: its name, and its value as the format has it.
 type Label<'a> = (&'static str, Cow<'a, str>);
+/// A counter of bytes: its name, what it is, and how much of a sample it is.
+type Total = (&'static str, &'static str, fn(&ContainerSample) -> u64);
 /// One series of one container.
 type Of<T> = fn(&Container, Option<&ContainerSample>) -> Option<T>;
 
@@ -121,7 +123,7 @@ impl Reading {
         self.gauges(encoder, pids, |_, sample| {
             sample.map(|sample| clamped(sample.pids))
         })?;
-        let totals: [(&str, &str, fn(&ContainerSample) -> u64); 4] = [
+        let totals: [Total; 4] = [
             (
                 "fleet_container_network_received",
                 "Received by networks",

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
-use super::view::{Container, Containers, NodeView};
+use super::publication::Change;
+use super::view::{Containers, NodeView};
 
 /// The nodes that there are, by id. Whoever asks gets them as they are at that moment, and holds nobody up.
 #[derive(Debug, Default)]
@@ -49,7 +50,7 @@ impl Nodes {
     }
 
     /// Changes containers of one.
-    pub(super) fn fold(&self, node_id: &str, changes: Vec<(&str, Option<&Arc<Container>>)>) {
+    pub(super) fn fold(&self, node_id: &str, changes: Vec<Change<'_>>) {
         // Nobody else changes them, so they are put together while others read.
         let containers = self.containers(node_id).with(changes);
         self.change(node_id, |node| node.containers = containers);

@@ -6,6 +6,9 @@ use super::view::Container;
 use crate::coordinator::store::{Entry, Happening, NodeAction, Sequence};
 use crate::proto;
 
+/// What is done to the containers of a node: the id, and how that one is now; none where it is gone.
+pub(super) type Change<'a> = (&'a str, Option<&'a Arc<Container>>);
+
 /// Something that happened, and that is on the disk.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Published {
@@ -75,8 +78,8 @@ impl Published {
         }
     }
 
-    /// What it does to the containers of its node: the id, and how it is found, none where it is gone.
-    pub(super) fn change(&self) -> Option<(&str, Option<&Arc<Container>>)> {
+    /// What it does to the containers of its node, if anything.
+    pub(super) fn change(&self) -> Option<Change<'_>> {
         match &self.what {
             Occurrence::Event {
                 event, is_gone: true, ..

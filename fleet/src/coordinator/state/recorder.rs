@@ -8,7 +8,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::nodes::Nodes;
-use super::publication::Published;
+use super::publication::{Change, Published};
 use super::recent::Recent;
 use super::told;
 use super::view::{Container, Containers};
@@ -135,7 +135,7 @@ impl Recorder {
 
     /// What is known, after these.
     fn fold(&self, published: &[(Arc<Published>, usize)]) {
-        let mut nodes: BTreeMap<&str, Vec<(&str, Option<&Arc<Container>>)>> = BTreeMap::new();
+        let mut nodes: BTreeMap<&str, Vec<Change<'_>>> = BTreeMap::new();
         for (one, _) in published {
             if let Some(change) = one.change() {
                 nodes.entry(&one.node_id).or_default().push(change);
