@@ -1,0 +1,10 @@
+//! The routes over a real connection, in front of a node whose Docker follows a script.
+
+mod admin;
+mod containers;
+mod docker;
+mod document;
+mod entrance;
+mod happenings;
+mod scene;
+mod sockets;
