@@ -14,6 +14,7 @@ mod entrance;
 mod events;
 mod exec;
 mod logs;
+mod metrics;
 mod nodes;
 mod observe;
 mod output;
@@ -48,6 +49,7 @@ pub use principal::Principal;
 pub(crate) use query::encoded;
 pub use serve::{serve_admin, serve_net};
 
+use super::metrics::Metrics;
 use super::ports::Ports;
 use super::state::{NodeView, State};
 use super::store::{EventLog, Registry};
@@ -76,6 +78,8 @@ pub struct Parts {
     pub reach: Arc<dyn Reach>,
     /// The ports that are nodes' Docker sockets.
     pub ports: Arc<Ports>,
+    /// What Prometheus reads.
+    pub metrics: Arc<Metrics>,
     /// How users are served.
     pub settings: Settings,
 }
@@ -88,6 +92,7 @@ pub(crate) struct Desk {
     log: Arc<dyn EventLog>,
     reach: Arc<dyn Reach>,
     ports: Arc<Ports>,
+    metrics: Arc<Metrics>,
     settings: Settings,
     failures: Failures,
     /// A permit for each WebSocket.
@@ -131,6 +136,7 @@ pub fn router(parts: Parts) -> Router {
         log: parts.log,
         reach: parts.reach,
         ports: parts.ports,
+        metrics: parts.metrics,
         settings: parts.settings,
         failures: Failures::default(),
         sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
@@ -186,6 +192,9 @@ fn described() -> OpenApiRouter<Arc<Desk>> {
         .routes(routes!(admin::remove_key))
         .routes(routes!(ports::list, ports::open))
         .routes(routes!(ports::close))
+        .routes(routes!(metrics::all))
+        .routes(routes!(metrics::one))
+        .routes(routes!(metrics::targets))
 }
 
 /// That the coordinator lives.

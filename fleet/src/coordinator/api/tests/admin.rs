@@ -5,6 +5,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 
 use super::scene::{NODE, Scene};
+use crate::access::Role;
 use crate::coordinator::api::digest;
 use crate::coordinator::store::Registry as _;
 
@@ -89,6 +90,26 @@ async fn nodes() {
         scene.admin(&format!("GET /api/nodes/{NODE}"), None).await.status,
         404
     );
+}
+
+#[tokio::test]
+async fn what_prometheus_reads() {
+    let scene = Scene::start().await;
+    let check = async |asked: &str, expected: &str| {
+        let seen = scene.owner(&asked.replace("NODE", NODE)).await;
+        let body = String::from_utf8_lossy(&seen.body);
+        assert!(body.contains(expected), "{asked}: {body}");
+    };
+    check("GET /metrics", "fleet_node_up").await;
+    check("GET /metrics/nodes/NODE", "fleet_node_up").await;
+    check("GET /metrics/nodes/other", "no such node").await;
+    check("GET /api/prometheus/targets", &format!("/metrics/nodes/{NODE}")).await;
+    let other = scene.key(Role::Read, Some("another1another1")).await;
+    assert_eq!(
+        scene.by_key("GET /api/prometheus/targets", &other).await.json(),
+        json!([])
+    );
+    assert_eq!(scene.by_key("GET /metrics", &other).await.body, "# EOF\n");
 }
 
 #[tokio::test]

@@ -23,12 +23,13 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::oneshot;
 
 use crate::access::Role;
-use crate::coordinator::TunnelError;
 use crate::coordinator::api::reach::{Dialled, Duplex, Reach};
 use crate::coordinator::api::{Parts, Settings, digest, router, serve_admin, serve_net};
+use crate::coordinator::metrics::Metrics;
 use crate::coordinator::ports::Ports;
 use crate::coordinator::state::{Attendance, NodeHello, State, now};
 use crate::coordinator::store::{Embedded, Enrolment, Key, NodeRecord, Registry as _, Retention};
+use crate::coordinator::{Lines, TunnelError};
 use crate::docker::{self, Answer};
 use crate::proto;
 
@@ -197,6 +198,7 @@ impl Scene {
             log: shared,
             ports: Ports::new(Arc::clone(&reach), None),
             reach,
+            metrics: Arc::new(Metrics::new(Arc::clone(&state), Lines::default())),
             settings,
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
