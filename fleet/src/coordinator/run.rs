@@ -17,6 +17,7 @@ use tokio_rustls::TlsAcceptor;
 use super::api::reach::Reach;
 use super::api::{self, Parts};
 use super::door::{self, Door};
+use super::metrics::Metrics;
 use super::ports::Ports;
 use super::state::State;
 use super::store::{Embedded, EventLog, Registry, Retention, StoreError};
@@ -114,6 +115,7 @@ impl Coordinator {
         let reach: Arc<dyn Reach> = Arc::new(self.lines.clone());
         let ports = Ports::new(Arc::clone(&reach), self.listening.ports);
         ports.reopen(&self.registry.ports().await.map_err(kept)?).await;
+        let metrics = Arc::new(Metrics::new(Arc::clone(&self.state), self.lines.clone()));
         let door = Door::new(Arc::clone(&self.state), Arc::clone(&self.registry), self.lines);
         let router = api::router(Parts {
             state: self.state,
@@ -121,6 +123,7 @@ impl Coordinator {
             log: self.log,
             reach,
             ports,
+            metrics,
             settings: api::Settings {
                 takes_query_credentials: self.takes_query_credentials,
             },

@@ -238,7 +238,9 @@ async fn hear(
             Some(Said::Samples(samples)) => line.sampled(samples),
             Some(Said::TunnelFailed(failed)) => line.failed(&failed.tunnel_id, &failed.message),
             Some(kind @ (Said::Snapshot(_) | Said::Change(_) | Said::Engine(_))) => {
-                if heard.send(kind).await.is_err() {
+                let kept = heard.send(kind).await;
+                // Whoever keeps it has an answer of its own.
+                if kept.is_err() {
                     return Ok(());
                 }
             }
