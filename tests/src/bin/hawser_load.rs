@@ -1,17 +1,19 @@
 //! What the fleet's agent takes and how fast it is: memory idle, under a long log and under large archives; the time
 //! that it adds to a request; how much of a log's speed it keeps.
 //!
-//! `cargo run --release -p socketd-tests --bin hawser_load` as root; `--log 1024` is the length of the log in MiB.
+//! `cargo run --release -p socketd-tests --bin hawser_load` as root; `--log 1024` is the length of the log in MiB, and
+//! with `--standard` the agent is one that is dialled.
 //! Absolute numbers are the machine's; what stands beside each other was measured in turn.
 
 use std::fs;
 use std::io::{self, Read, Write};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::daemon::Daemon;
 use harness::dockhand::{Body, Environment, Options, Piece};
 use harness::pair::IMAGE;
-use harness::{Agent, Docker, Dockhand, Pair};
+use harness::{Address, Agent, Docker, Dockhand, Pair, binaries, pace};
 use serde_json::json;
 
 /// How often what is compared is measured in turn.
@@ -29,17 +31,57 @@ const DOWN_MIB: usize = 60;
 const READ_BYTES: usize = 256 << 10;
 /// How long the server waits for anything here.
 const PATIENCE: Duration = Duration::from_secs(600);
+/// Time for an agent to listen.
+const START_LIMIT: Duration = Duration::from_secs(20);
+/// What is asked over and over.
+const LIST: &str = "/containers/json";
 /// The log's path.
 const LOG: &str = "/containers/log/logs?stdout=true";
 
+/// Who asks the agent.
+enum Asker {
+    /// A server that it has dialled.
+    Server(Environment),
+    /// A client that dials it.
+    Client(Docker),
+}
+
+/// What is measured.
+struct Scene {
+    agent: Daemon,
+    asker: Asker,
+    docker: Docker,
+    _server: Option<Dockhand>,
+    // Ends last.
+    _pair: Pair,
+}
+
 fn main() -> io::Result<()> {
-    let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let mib = match arguments.as_slice() {
-        [] => 1024,
-        [word, number] if word == "--log" => number.parse().map_err(io::Error::other)?,
-        _ => return Err(io::Error::other("hawser_load [--log MIB]")),
-    };
+    let mut arguments = std::env::args().skip(1);
+    let (mut mib, mut is_standard) = (1024, false);
+    while let Some(word) = arguments.next() {
+        match word.as_str() {
+            "--standard" => is_standard = true,
+            "--log" => {
+                let number = arguments.next().ok_or(io::ErrorKind::InvalidInput)?;
+                mib = number.parse().map_err(io::Error::other)?;
+            }
+            _ => return Err(io::Error::other("hawser_load [--log MIB] [--standard]")),
+        }
+    }
     let mut out = io::stdout().lock();
+    let scene = if is_standard { standard() } else { edge() };
+    scene.docker.run("web", "exec sleep 100000");
+    scene.asker.list(1)?;
+    memory(&mut out, "idle", &scene.agent)?;
+    latency(&mut out, &scene)?;
+    memory(&mut out, "after them", &scene.agent)?;
+    log(&mut out, &scene, mib)?;
+    archives(&mut out, &scene)?;
+    memory(&mut out, "at the end", &scene.agent)
+}
+
+fn edge() -> Scene {
     let pair = Pair::start();
     // As patient as the real one, but for archives: this machine's disk is not what is measured.
     let server = Dockhand::start(Options {
@@ -53,16 +95,90 @@ fn main() -> io::Result<()> {
     });
     let token = server.make_token(1);
     let agent = Agent::new(pair.unix(), &server.url(), &token, &pair.dir().join("agent")).start();
-    let environment = server.connected(1);
-    let docker = pair.docker();
-    docker.run("web", "exec sleep 100000");
-    environment.get("/containers/json").expect(200);
-    memory(&mut out, "idle", &agent)?;
-    latency(&mut out, &docker, &environment)?;
-    memory(&mut out, "after them", &agent)?;
-    log(&mut out, (&docker, &environment), &agent, mib)?;
-    archives(&mut out, &environment, &agent)?;
-    memory(&mut out, "at the end", &agent)
+    Scene {
+        asker: Asker::Server(server.connected(1)),
+        agent,
+        docker: pair.docker(),
+        _server: Some(server),
+        _pair: pair,
+    }
+}
+
+/// Without a token, which costs one hash a request: so clients without one can be measured by.
+fn standard() -> Scene {
+    let pair = Pair::start();
+    let mut command = Command::new(binaries::fleet());
+    command.env_clear().env("PATH", "/nowhere").arg("hawser");
+    command.args(["--docker", &pair.unix().to_string()]);
+    command.arg("--state-dir").arg(pair.dir().join("agent"));
+    command.env("BIND_ADDRESS", "127.0.0.1").env("PORT", "0");
+    let agent = Daemon::run("the agent", command);
+    let address = pace::until("the agent listens", START_LIMIT, || {
+        let log = agent.log();
+        let (_, rest) = log.split_once(" listening address=")?;
+        Some(Address::Tcp(rest.split_once(' ')?.0.to_owned()))
+    });
+    Scene {
+        asker: Asker::Client(Docker::new(address)),
+        agent,
+        docker: pair.docker(),
+        _server: None,
+        _pair: pair,
+    }
+}
+
+impl Asker {
+    /// Asks so often for containers, and gives how long each took.
+    fn list(&self, count: usize) -> io::Result<Vec<Duration>> {
+        let mut times = Vec::new();
+        let mut connection = match self {
+            Self::Server(_) => None,
+            Self::Client(docker) => Some(docker.connect()),
+        };
+        for _ in 0..count {
+            let begin = Instant::now();
+            match (self, &mut connection) {
+                (_, Some(connection)) => drop(connection.ask("GET", LIST, None)?.expect(200)),
+                (Self::Server(environment), None) => drop(environment.get(LIST).expect(200)),
+                (Self::Client(docker), None) => drop(docker.get(LIST).expect(200)),
+            }
+            times.push(begin.elapsed());
+        }
+        Ok(times)
+    }
+
+    /// Seconds.
+    fn read(&self, expected: u64) -> io::Result<f64> {
+        match self {
+            Self::Server(environment) => Ok(read_through(environment, expected)),
+            Self::Client(docker) => read_directly(docker, expected),
+        }
+    }
+
+    fn put(&self, archive: Vec<u8>) {
+        let path = "/containers/web/archive?path=/tmp";
+        match self {
+            Self::Server(environment) => {
+                drop(environment.ask("PUT", path, Body::Binary(archive)).expect(200))
+            }
+            Self::Client(docker) => {
+                drop(
+                    docker
+                        .ask("PUT", path, Some(("application/x-tar", &archive)))
+                        .expect(200),
+                );
+            }
+        }
+    }
+
+    /// Bytes.
+    fn get(&self) -> usize {
+        let path = "/containers/web/archive?path=/tmp/file";
+        match self {
+            Self::Server(environment) => environment.get(path).expect(200).body.len(),
+            Self::Client(docker) => docker.get(path).expect(200).body.len(),
+        }
+    }
 }
 
 /// Resident now, and the most since the last call, in MiB.
@@ -83,20 +199,12 @@ fn memory(out: &mut impl Write, when: &str, agent: &Daemon) -> io::Result<()> {
     fs::write(format!("/proc/{}/clear_refs", agent.pid()), "5")
 }
 
-fn latency(out: &mut impl Write, docker: &Docker, environment: &Environment) -> io::Result<()> {
+fn latency(out: &mut impl Write, scene: &Scene) -> io::Result<()> {
     let (mut direct, mut through) = (Vec::new(), Vec::new());
+    let directly = Asker::Client(scene.docker.clone());
     for _ in 0..ROUNDS {
-        let mut connection = docker.connect();
-        for _ in 0..REQUESTS {
-            let begin = Instant::now();
-            connection.ask("GET", "/containers/json", None)?;
-            direct.push(begin.elapsed());
-        }
-        for _ in 0..REQUESTS {
-            let begin = Instant::now();
-            environment.get("/containers/json");
-            through.push(begin.elapsed());
-        }
+        direct.extend(directly.list(REQUESTS)?);
+        through.extend(scene.asker.list(REQUESTS)?);
     }
     let at = |times: &mut Vec<Duration>, percent: usize| {
         times.sort_unstable();
@@ -112,12 +220,8 @@ fn latency(out: &mut impl Write, docker: &Docker, environment: &Environment) -> 
     )
 }
 
-fn log(
-    out: &mut impl Write,
-    (docker, environment): (&Docker, &Environment),
-    agent: &Daemon,
-    mib: u64,
-) -> io::Result<()> {
+fn log(out: &mut impl Write, scene: &Scene, mib: u64) -> io::Result<()> {
+    let (docker, agent) = (&scene.docker, &scene.agent);
     let lines = mib * 1024 * 1024 / LINE_BYTES;
     let text = "x".repeat(usize::try_from(LINE_BYTES).map_err(io::Error::other)? - 1);
     let body = json!({
@@ -137,7 +241,7 @@ fn log(
     for _ in 0..ROUNDS {
         direct += read_directly(docker, expected)?;
         let before = (processor(agent.pid())?, processor_of_server()?);
-        through += read_through(environment, expected);
+        through += scene.asker.read(expected)?;
         ours += processor(agent.pid())? - before.0;
         server += processor_of_server()? - before.1;
     }
@@ -151,7 +255,7 @@ fn log(
     )?;
     writeln!(
         out,
-        "  of the {through:.1} s through it, the agent's processor {ours:.1} s, the server's {server:.1} s"
+        "  of the {through:.1} s through it, the agent's processor {ours:.1} s, the asker's {server:.1} s"
     )?;
     memory(out, "under that log", agent)?;
     docker.delete("/containers/log").expect(204);
@@ -206,12 +310,12 @@ fn read_through(environment: &Environment, expected: u64) -> f64 {
     begin.elapsed().as_secs_f64()
 }
 
-fn archives(out: &mut impl Write, environment: &Environment, agent: &Daemon) -> io::Result<()> {
+fn archives(out: &mut impl Write, scene: &Scene) -> io::Result<()> {
+    let agent = &scene.agent;
     for (what, mib) in [("up", UP_MIB), ("down", DOWN_MIB)] {
         let archive = archive_of(mib)?;
         let begin = Instant::now();
-        let path = "/containers/web/archive?path=/tmp";
-        environment.ask("PUT", path, Body::Binary(archive)).expect(200);
+        scene.asker.put(archive);
         if what == "up" {
             writeln!(
                 out,
@@ -223,10 +327,7 @@ fn archives(out: &mut impl Write, environment: &Environment, agent: &Daemon) -> 
         }
         memory(out, "under another", agent)?;
         let begin = Instant::now();
-        let reply = environment
-            .get("/containers/web/archive?path=/tmp/file")
-            .expect(200);
-        assert!(reply.body.len() > mib << 20, "the archive is not whole");
+        assert!(scene.asker.get() > mib << 20, "the archive is not whole");
         writeln!(
             out,
             "an archive of {mib} MiB down: {:.1} s",
