@@ -238,11 +238,9 @@ async fn hear(
             Some(Said::Samples(samples)) => line.sampled(samples),
             Some(Said::TunnelFailed(failed)) => line.failed(&failed.tunnel_id, &failed.message),
             Some(kind @ (Said::Snapshot(_) | Said::Change(_) | Said::Engine(_))) => {
-                let kept = heard.send(kind).await;
-                // Whoever keeps it has an answer of its own.
-                if kept.is_err() {
+                let Ok(()) = heard.send(kind).await else {
                     return Ok(());
-                }
+                };
             }
             Some(Said::Hello(_) | Said::Proof(_)) => {
                 return Err(refused(Reason::Malformed, "this node is in already"));
