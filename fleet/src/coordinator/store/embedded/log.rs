@@ -139,7 +139,7 @@ struct Tables<'a> {
     numbers: Table<'a, &'static str, u64>,
     node_numbers: Table<'a, &'static str, u32>,
     log: Table<'a, u64, (u32, &'static [u8])>,
-    known: Table<'a, (u32, i64, u64), ()>,
+    known: Table<'a, (i64, u32, u64), ()>,
     told: Table<'a, u32, (i64, Option<i64>)>,
     containers: Table<'a, (u32, &'static str), &'static [u8]>,
 }
@@ -173,7 +173,7 @@ impl<'a> Tables<'a> {
 
     /// Notes an event as told; `false` where it was.
     fn tell(&mut self, node: u32, event: &proto::Event) -> Result<bool, redb::Error> {
-        let key = (node, event.time_nano, mark(event));
+        let key = (event.time_nano, node, mark(event));
         if self.known.insert(key, ())?.is_some() {
             return Ok(false);
         }
@@ -238,7 +238,7 @@ impl<'a> Tables<'a> {
             return Ok(ControlFlow::Break(()));
         }
         if let Some(event) = &entry.event {
-            self.known.remove((node, event.time_nano, mark(event)))?;
+            self.known.remove((event.time_nano, node, mark(event)))?;
             let told = self.told.get(node)?.map(|told| told.value());
             let last = told.map_or(event.time_nano, |(last, _)| last);
             self.told.insert(node, (last, Some(event.time_nano)))?;

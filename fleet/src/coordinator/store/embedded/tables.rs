@@ -31,9 +31,9 @@ pub(super) const PORTS: TableDefinition<'_, &str, &[u8]> = TableDefinition::new(
 pub(super) const LOG: TableDefinition<'_, u64, (u32, &[u8])> = TableDefinition::new("log");
 /// Short numbers of nodes, by id, for the tables below.
 pub(super) const NODE_NUMBERS: TableDefinition<'_, &str, u32> = TableDefinition::new("node_numbers");
-/// Events in the log: of a node, its time, and what tells it from others of that time. With the time in front, what
-/// happens at once stands together.
-pub(super) const KNOWN: TableDefinition<'_, (u32, i64, u64), ()> = TableDefinition::new("known");
+/// Events in the log: its time, its node, and what tells it from others of both. With the time in front, what happens at
+/// once stands together, and a transaction of many nodes writes few pages.
+pub(super) const KNOWN: TableDefinition<'_, (i64, u32, u64), ()> = TableDefinition::new("known");
 /// Of a node, the times of the event that was told last, and of the one that was forgotten last.
 pub(super) const TOLD: TableDefinition<'_, u32, (i64, Option<i64>)> = TableDefinition::new("told");
 /// Containers of a node, by id.
