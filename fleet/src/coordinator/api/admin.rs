@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use super::answer::ApiError;
-use super::body::Asked;
+use super::body::{Asked, whole};
 use super::entrance::digest;
 use super::place::Segment;
 use super::principal::Principal;
@@ -64,6 +64,7 @@ pub(super) struct NewEnrolment {
     #[schema(min_length = 1, max_length = 128)]
     name: Option<String>,
     /// How long the token is good; an hour if nothing is said.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 2592000)]
     ttl_seconds: Option<u32>,
 }

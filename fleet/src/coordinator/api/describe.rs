@@ -128,8 +128,14 @@ pub(super) struct LogWindow {
     /// Whether each line begins with its time.
     timestamps: Option<bool>,
     /// From when on: RFC 3339, seconds since 1970, or how long ago (10m, 1h30m).
+    #[param(
+        pattern = "^([0-9]{1,10}(\\.[0-9]{1,9})?|([0-9]{1,6}(ns|us|ms|s|m|h))+|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9]))$"
+    )]
     since: Option<String>,
     /// Until when, likewise.
+    #[param(
+        pattern = "^([0-9]{1,10}(\\.[0-9]{1,9})?|([0-9]{1,6}(ns|us|ms|s|m|h))+|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9]))$"
+    )]
     until: Option<String>,
 }
 
@@ -138,10 +144,17 @@ pub(super) struct LogWindow {
 #[into_params(parameter_in = Query)]
 pub(super) struct EventWindow {
     /// What comes after this number; with 0 it begins with the oldest.
+    #[param(maximum = 9223372036854775807_i64)]
     after: Option<u64>,
     /// From when on: RFC 3339, seconds since 1970, or how long ago (10m, 1h30m).
+    #[param(
+        pattern = "^([0-9]{1,10}(\\.[0-9]{1,9})?|([0-9]{1,6}(ns|us|ms|s|m|h))+|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9]))$"
+    )]
     since: Option<String>,
     /// Until when, likewise.
+    #[param(
+        pattern = "^([0-9]{1,10}(\\.[0-9]{1,9})?|([0-9]{1,6}(ns|us|ms|s|m|h))+|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9]))$"
+    )]
     until: Option<String>,
     /// Whether it goes on as it happens.
     follow: Option<bool>,
@@ -155,6 +168,7 @@ pub(super) struct EventWindow {
 #[into_params(parameter_in = Query)]
 pub(super) struct After {
     /// What comes after this number, without the list first.
+    #[param(maximum = 9223372036854775807_i64)]
     after: Option<u64>,
 }
 

@@ -23,6 +23,9 @@ use crate::coordinator::state::{Published, Subscription, now};
 use crate::coordinator::store::Sequence;
 use crate::limits::API_EVENTS_MAX;
 
+/// The highest number that anything can have: that of signed numbers, for those who read them as such.
+pub(super) const SEQUENCE_MAX: Sequence = i64::MAX.unsigned_abs();
+
 /// What happened, oldest first.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct EventList<'a> {
@@ -59,7 +62,7 @@ pub(super) async fn events(
     if let Some(node_id) = &node_id {
         desk.node(node_id)?;
     }
-    let after = query.number("after", 0, u64::MAX)?;
+    let after = query.number("after", 0, SEQUENCE_MAX)?;
     let follows = query.flag("follow")?;
     let max = query
         .number("limit", 1, API_EVENTS_MAX)?

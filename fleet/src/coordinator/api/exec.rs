@@ -14,7 +14,7 @@ use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
 
 use super::answer::ApiError;
-use super::body::Asked;
+use super::body::{Asked, whole};
 use super::output::{Pieces, Stream};
 use super::place::{Id, Place};
 use super::principal::Principal;
@@ -41,6 +41,7 @@ pub(super) struct Command {
     /// Where it runs, likewise.
     working_dir: Option<String>,
     /// How long it may take in seconds, a minute if nothing is said. After that it is no longer waited for; it may go on.
+    #[serde(default, deserialize_with = "whole")]
     #[schema(minimum = 1, maximum = 86400)]
     timeout_seconds: Option<u32>,
 }

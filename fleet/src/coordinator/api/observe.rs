@@ -12,6 +12,7 @@ use tokio::time::{Instant, interval_at, timeout};
 use utoipa::ToSchema;
 
 use super::answer::ApiError;
+use super::events::SEQUENCE_MAX;
 use super::principal::Principal;
 use super::query::Query;
 use super::shapes::{ContainersShape, PublishedShape};
@@ -52,7 +53,7 @@ pub(super) async fn observe(
 ) -> Result<Response, ApiError> {
     let mut query = Query::of(&uri)?;
     let named = query.text("node_id")?;
-    let after = query.number("after", 0, u64::MAX)?;
+    let after = query.number("after", 0, SEQUENCE_MAX)?;
     query.finish()?;
     let node_id = match (principal.own_node(), &named) {
         (None, None) => None,

@@ -14,7 +14,7 @@ use super::answer::ApiError;
 pub(super) fn moment(name: &str, text: &str, now: i64) -> Result<i64, ApiError> {
     let found = seconds(text)
         .or_else(|| calendar(text))
-        .or_else(|| now.checked_sub(i64::try_from(span(text)?.as_nanos()).ok()?));
+        .or_else(|| Some(now.saturating_sub(i64::try_from(span(text)?.as_nanos()).unwrap_or(i64::MAX))));
     found.ok_or_else(|| {
         ApiError::bad(format!(
             "`{name}` is RFC 3339, seconds since 1970, or how long ago, such as 10m or 1h30m"
@@ -31,7 +31,8 @@ pub(super) fn for_docker(nanoseconds: i64) -> String {
 
 fn calendar(text: &str) -> Option<i64> {
     let at: Timestamp = text.parse().ok()?;
-    i64::try_from(at.as_nanosecond()).ok()
+    let far = if at.as_second() < 0 { i64::MIN } else { i64::MAX };
+    Some(i64::try_from(at.as_nanosecond()).unwrap_or(far))
 }
 
 fn seconds(text: &str) -> Option<i64> {
@@ -104,6 +105,9 @@ mod tests {
         check("99999999999", Some(i64::MAX));
         check("9223372036854775807", Some(i64::MAX));
         check("9223372036854775808", None);
+        check("9999999999h", Some(NOW - i64::MAX));
+        check("9999-01-01T00:00:00Z", Some(i64::MAX));
+        check("0001-01-01T00:00:00Z", Some(i64::MIN));
         check("99999999999999999999h", None);
         check("", None);
         check("yesterday", None);

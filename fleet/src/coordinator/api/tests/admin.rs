@@ -48,6 +48,18 @@ async fn enrolments() {
     let list = scene.admin("GET /api/enrolments", None).await;
     assert!(!String::from_utf8_lossy(&list.body).contains(&token));
     assert_eq!(list.json()["enrolments"][0]["name"], "phone 2");
+    let whole = scene
+        .admin("POST /api/enrolments", Some(json!({ "ttl_seconds": 60.0 })))
+        .await;
+    assert_eq!(whole.status, 201);
+    for wrong in [
+        json!({ "ttl_seconds": 60.5 }),
+        json!({ "ttl_seconds": "60" }),
+        json!([null, 60]),
+    ] {
+        let seen = scene.admin("POST /api/enrolments", Some(wrong)).await;
+        assert_eq!(seen.status, 400, "{seen:?}");
+    }
     let late = scene
         .admin("POST /api/enrolments", Some(json!({ "ttl_seconds": 0 })))
         .await;
