@@ -304,7 +304,7 @@ mod tests {
         check("--bind-address ::1", true);
         check("--bind-address 0.0.0.0", false);
         check("--bind-address ::", false);
-        check("--bind-address 0.0.0.0 --allow-plain=true", true);
+        check("--bind-address 0.0.0.0 --allow-plain", true);
         check("--bind-address 0.0.0.0 --tls-cert a --tls-key b", true);
         check("--tls-cert a", false);
         check("--client-ca a", false);
