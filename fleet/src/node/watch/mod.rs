@@ -6,8 +6,6 @@
 
 pub(super) mod container;
 mod event;
-#[cfg(test)]
-mod tests;
 
 use std::time::{Duration, SystemTime};
 
@@ -294,3 +292,6 @@ fn process_began() -> i64 {
     };
     now().saturating_sub(age().unwrap_or(0))
 }
+
+#[cfg(test)]
+mod tests;
