@@ -82,15 +82,15 @@ impl Nat {
         self.inside.command(program)
     }
 
-    /// Lets nothing through any more, and forgets whom it let through: neither end is told.
+    /// Lets nothing through any more: whoever says something is told that the connection is over.
     ///
     /// # Panics
     /// When the rules are not taken.
     pub fn cut(&self) {
-        self.rules("drop");
+        self.rules("meta l4proto tcp reject with tcp reset");
     }
 
-    /// Lets everything through that goes out, as at first. Who was connected before is not known any more.
+    /// Lets everything through that goes out, as at first.
     ///
     /// # Panics
     /// When the rules are not taken.

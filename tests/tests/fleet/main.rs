@@ -1,0 +1,5 @@
+//! A coordinator and nodes as programs, before real containers.
+
+mod nat;
+mod restarts;
+mod scene;
