@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use harness::nat::OUTSIDE;
 use harness::{Nat, pace};
+use serde_json::json;
 
 use crate::scene::{LIMIT, Scene, program};
 
@@ -60,6 +61,18 @@ fn behind_nat_and_after_a_cut() {
         assert_eq!(listed["containers"][0]["status"], "running");
     };
     everything("first");
+    // A port that is the device's engine, for whoever can show no key.
+    let asked = json!({ "node_id": id, "address": "127.0.0.1:0" });
+    let port = scene.admin().post_json("/api/ports", &asked).expect(201).json();
+    let mut bare = nat.outside("docker");
+    bare.args([
+        "-H",
+        &format!("tcp://{}", port["address"].as_str().unwrap()),
+        "ps",
+        "--format",
+        "{{.Names}}",
+    ]);
+    assert!(output(bare, "").contains("web"));
 
     nat.cut();
     // What happens meanwhile is told later, once.
