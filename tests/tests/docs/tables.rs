@@ -32,8 +32,8 @@ const PHONE: &str = "mkdir -p phone/etc phone/log && touch phone/log/bridge.log 
 
 /// Programs that are run, as this machine has them. Any that is neither here nor below is not found.
 pub(crate) const REAL: &[&str] = &[
-    "cat", "chmod", "cp", "curl", "docker", "env", "install", "ln", "mkdir", "openssl", "script", "setsid",
-    "sh", "sleep", "stat", "tail", "tar", "timeout", "touch",
+    "cat", "chmod", "cp", "curl", "docker", "env", "install", "ln", "mkdir", "openssl", "script", "sed",
+    "setsid", "sh", "sleep", "stat", "tail", "tar", "timeout", "touch",
 ];
 
 /// Programs that something simpler stands in for, and why.
@@ -171,6 +171,10 @@ pub(crate) enum Kind {
     Front,
     /// What clients dial in place of a front.
     Agent,
+    /// Where nodes dial.
+    Coordinator,
+    /// What dials there.
+    Node,
 }
 
 /// Lines that go on until they are ended: what shows them, what it is, and what it prints once it answers.
@@ -179,6 +183,12 @@ pub(crate) const SERVING: &[(&str, Kind, &str)] = &[
     ("socketd-bridge serve", Kind::Bridge, "answering"),
     ("socketd serve", Kind::Front, "listening"),
     ("socketd-fleet hawser", Kind::Agent, "listening"),
+    (
+        "socketd-fleet coordinator --api-port",
+        Kind::Coordinator,
+        "listening",
+    ),
+    ("socketd-fleet node --token-file", Kind::Node, "connected"),
 ];
 
 /// Lines that end when their reader has seen enough: what shows them, how they are run, and how they may end.
