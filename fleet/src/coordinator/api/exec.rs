@@ -180,7 +180,8 @@ struct Written {
 
 /// Everything that a command writes; what is too much is passed over, so that it ends as it would.
 async fn read(answer: Answer) -> Result<Written, DockerError> {
-    let mut pieces = Pieces::of(answer.headers());
+    // Its headers call it raw, whether it is or not.
+    let mut pieces = Pieces::shared();
     let (mut body, mut written) = (answer.into_body(), Written::default());
     while let Some(frame) = body.frame().await {
         let mut bytes = frame?.into_data().unwrap_or_default();

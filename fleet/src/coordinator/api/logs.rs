@@ -9,6 +9,7 @@ use axum::extract::State;
 use axum::http::header::CONTENT_TYPE;
 use axum::http::{HeaderValue, Method, Uri};
 use axum::response::{IntoResponse as _, Response};
+use bollard_stubs::models::ContainerInspectResponse;
 use bytes::Bytes;
 use futures_util::stream;
 use http_body_util::BodyExt as _;
@@ -22,7 +23,7 @@ use super::output::{Lines, Pieces, Stream};
 use super::place::{Id, Place};
 use super::principal::Principal;
 use super::query::Query;
-use super::reach::{self, plain};
+use super::reach::{self, Far, ReachError, plain};
 use super::{Desk, describe, since};
 use crate::access::Role;
 use crate::coordinator::state::now;
@@ -82,11 +83,16 @@ pub(super) async fn logs(
     place.query.finish()?;
     desk.connected(&place.node_id)?;
     let asked = plain(Method::GET, &target);
-    let answer = desk.far(&place.node_id).order(asked, Some(reach::USUAL)).await?;
+    let far = desk.far(&place.node_id);
+    let answer = far.order(asked, Some(reach::USUAL)).await?;
+    let pieces = match Pieces::of_log(answer.headers()) {
+        Some(pieces) => pieces,
+        None => of_container(&far, &id).await?,
+    };
     if follows {
-        return Ok(followed(answer));
+        return Ok(followed(answer, pieces));
     }
-    let read = timeout(reach::USUAL, newest(answer)).await;
+    let read = timeout(reach::USUAL, newest(answer, pieces)).await;
     let (logs, is_cut) = read.map_err(|_late| DockerError::Late(reach::USUAL))??;
     Ok(Json(Logs {
         id: super::request_id(),
@@ -123,10 +129,21 @@ fn target(id: &str, query: &mut Query, follows: bool) -> Result<String, ApiError
     Ok(target)
 }
 
+/// Whether a container has a terminal, for engines that do not say so with its log.
+async fn of_container(far: &Far<'_>, id: &str) -> Result<Pieces, ReachError> {
+    let asked = plain(Method::GET, &format!("/containers/{id}/json"));
+    let told: ContainerInspectResponse = far.ask(asked, reach::USUAL).await?;
+    let has_terminal = told.config.and_then(|config| config.tty) == Some(true);
+    Ok(if has_terminal {
+        Pieces::raw()
+    } else {
+        Pieces::shared()
+    })
+}
+
 /// The newest lines of an answer, and whether there were older ones. Whatever is in it passes through; what is kept is
 /// bounded.
-async fn newest(answer: Answer) -> Result<(Vec<String>, bool), DockerError> {
-    let mut pieces = Pieces::of(answer.headers());
+async fn newest(answer: Answer, mut pieces: Pieces) -> Result<(Vec<String>, bool), DockerError> {
     let mut body = answer.into_body();
     let (mut lines, mut kept) = (Lines::default(), Kept::default());
     while let Some(frame) = body.frame().await {
@@ -163,8 +180,7 @@ impl Kept {
 }
 
 /// Lines as they come: nothing is read that nobody takes.
-fn followed(answer: Answer) -> Response {
-    let pieces = Pieces::of(answer.headers());
+fn followed(answer: Answer, pieces: Pieces) -> Response {
     let reading = (answer.into_body(), pieces, Lines::default());
     let all = stream::try_unfold(reading, |(mut body, mut pieces, mut lines)| async move {
         match next_lines(&mut body, &mut pieces, &mut lines).await {

@@ -39,14 +39,30 @@ pub(super) struct Pieces {
 const HEAD: usize = 8;
 
 impl Pieces {
-    /// As this answer's headers have it: of a terminal there is one stream, with nothing in between.
-    pub(super) fn of(headers: &HeaderMap) -> Self {
-        let kind = headers.get(CONTENT_TYPE).map(|kind| kind.as_bytes());
+    /// Of a terminal: one stream, with nothing in between.
+    pub(super) fn raw() -> Self {
         Self {
-            is_raw: kind == Some(b"application/vnd.docker.raw-stream"),
-            head: Vec::with_capacity(HEAD),
+            is_raw: true,
+            head: Vec::new(),
             stream: Stream::Out,
             left: 0,
+        }
+    }
+
+    /// Of what has no terminal.
+    pub(super) fn shared() -> Self {
+        Self {
+            is_raw: false,
+            ..Self::raw()
+        }
+    }
+
+    /// As the headers of a log have it; none where the engine is too old to say so.
+    pub(super) fn of_log(headers: &HeaderMap) -> Option<Self> {
+        match headers.get(CONTENT_TYPE)?.as_bytes() {
+            b"application/vnd.docker.raw-stream" => Some(Self::raw()),
+            b"application/vnd.docker.multiplexed-stream" => Some(Self::shared()),
+            _ => None,
         }
     }
 
@@ -116,14 +132,10 @@ impl Lines {
 
 #[cfg(test)]
 mod tests {
-    use hyper::header::HeaderValue;
-
     use super::*;
 
-    fn read(kind: &'static str, chunks: &[&[u8]]) -> Vec<(Stream, String)> {
-        let mut headers = HeaderMap::new();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
-        let (mut pieces, mut lines, mut all) = (Pieces::of(&headers), Lines::default(), Vec::new());
+    fn read(mut pieces: Pieces, chunks: &[&[u8]]) -> Vec<(Stream, String)> {
+        let (mut lines, mut all) = (Lines::default(), Vec::new());
         for chunk in chunks {
             let mut bytes = Bytes::copy_from_slice(chunk);
             while let Some((stream, piece)) = pieces.next(&mut bytes) {
@@ -135,8 +147,6 @@ mod tests {
         all
     }
 
-    const SHARED: &str = "application/vnd.docker.multiplexed-stream";
-
     #[test]
     fn both_streams() {
         let whole =
@@ -147,12 +157,12 @@ mod tests {
             (Stream::Err, "c\n".to_owned()),
             (Stream::Out, "d".to_owned()),
         ];
-        assert_eq!(read(SHARED, &[whole]), expected);
+        assert_eq!(read(Pieces::shared(), &[whole]), expected);
         let bytes: Vec<&[u8]> = whole.chunks(1).collect();
-        assert_eq!(read(SHARED, &bytes), expected);
+        assert_eq!(read(Pieces::shared(), &bytes), expected);
         for at in 0..whole.len() {
             let (one, other) = whole.split_at(at);
-            assert_eq!(read(SHARED, &[one, other]), expected, "{at}");
+            assert_eq!(read(Pieces::shared(), &[one, other]), expected, "{at}");
         }
     }
 
@@ -162,16 +172,13 @@ mod tests {
             (Stream::Out, "a\n".to_owned()),
             (Stream::Out, "\u{fffd}b".to_owned()),
         ];
-        assert_eq!(
-            read("application/vnd.docker.raw-stream", &[b"a\n\xff", b"b"]),
-            expected
-        );
+        assert_eq!(read(Pieces::raw(), &[b"a\n\xff", b"b"]), expected);
     }
 
     #[test]
     fn a_line_without_end_is_cut() {
         let long = vec![b'x'; LINE_MAX];
-        let read = read("application/vnd.docker.raw-stream", &[&long, &long, b"\n"]);
+        let read = read(Pieces::raw(), &[&long, &long, b"\n"]);
         let lengths: Vec<usize> = read.iter().map(|(_, line)| line.len()).collect();
         assert_eq!(lengths, [LINE_MAX, LINE_MAX, 1]);
     }
@@ -179,7 +186,7 @@ mod tests {
     #[test]
     fn a_length_that_is_a_lie_costs_nothing() {
         assert_eq!(
-            read(SHARED, &[b"\x01\0\0\0\xff\xff\xff\xffabc"]),
+            read(Pieces::shared(), &[b"\x01\0\0\0\xff\xff\xff\xffabc"]),
             [(Stream::Out, "abc".to_owned())]
         );
     }

@@ -11,8 +11,6 @@ use bollard_stubs::models::{ExecConfig, ExecInspectResponse};
 use bytes::Bytes;
 use futures_util::stream::SplitSink;
 use futures_util::{SinkExt as _, StreamExt as _};
-use hyper::HeaderMap;
-use hyper::header::{CONTENT_TYPE, HeaderValue};
 use serde::Deserialize;
 use serde_json::json;
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
@@ -238,7 +236,11 @@ impl Session {
         reader: &mut (impl tokio::io::AsyncRead + Unpin),
         to: &mut SplitSink<WebSocket, Message>,
     ) -> End {
-        let mut pieces = self.pieces();
+        let mut pieces = if self.is_terminal {
+            Pieces::raw()
+        } else {
+            Pieces::shared()
+        };
         let mut ping = interval_at(Instant::now() + SOCKET_PING, SOCKET_PING);
         let mut buffer = vec![0; TERMINAL_DATA];
         loop {
@@ -260,16 +262,6 @@ impl Session {
                 return End::Gone;
             }
         }
-    }
-
-    /// Of a terminal there is one stream, of the rest both in one.
-    fn pieces(&self) -> Pieces {
-        let mut headers = HeaderMap::new();
-        if self.is_terminal {
-            let raw = HeaderValue::from_static("application/vnd.docker.raw-stream");
-            headers.insert(CONTENT_TYPE, raw);
-        }
-        Pieces::of(&headers)
     }
 
     async fn resize(&self, text: &str) -> Result<(), End> {

@@ -176,6 +176,16 @@ async fn logs() {
          {\"stream\":\"stderr\",\"line\":\"bad\\n\"}\n"
     );
     assert_eq!(scene.owner("GET /api/containers/none/logs").await.status, 404);
+    // Engines that are too old to say whether there is a terminal are asked.
+    scene
+        .script
+        .answer(target, 200, "application/octet-stream", "bare\n");
+    let inspect = "GET /containers/web/json";
+    scene
+        .script
+        .answer(inspect, 200, JSON, r#"{"Config":{"Tty":true}}"#);
+    let logs = scene.owner("GET /api/containers/web/logs").await.json();
+    assert_eq!(logs["logs"]["logs"], json!(["bare\n"]));
 }
 
 #[tokio::test]
@@ -184,7 +194,9 @@ async fn commands() {
     let script = &scene.script;
     script.answer("POST /containers/web/exec", 201, JSON, r#"{"Id":"e1"}"#);
     let written = b"\x01\0\0\0\0\0\0\x03out\x02\0\0\0\0\0\0\x03err";
-    script.answer("POST /exec/e1/start", 200, SHARED, written.as_slice());
+    // Docker calls it so, whatever it is.
+    let kind = "application/vnd.docker.raw-stream";
+    script.answer("POST /exec/e1/start", 200, kind, written.as_slice());
     script.answer("GET /exec/e1/json", 200, JSON, r#"{"ExitCode":3}"#);
     let ask = async |body| {
         scene
