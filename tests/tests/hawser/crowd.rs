@@ -127,6 +127,7 @@ fn what_an_idle_one_takes() {
         (seen.count("ping") >= 2).then_some(())
     });
     let takes = Takes::of(scene.agent.pid());
-    assert!(takes.resident_kib < 16 << 10, "{takes:?}");
+    // Its program is an unoptimized one here; `hawser_load` looks at all of a release.
+    assert!(takes.own_kib < 8 << 10, "{takes:?}");
     assert!(takes.threads <= 4, "{takes:?}");
 }

@@ -91,8 +91,8 @@ pub(crate) struct Takes {
     /// Those of them that are a container's log.
     pub(crate) logs: usize,
     pub(crate) threads: usize,
-    /// Resident, in KiB: now, and the most there ever was.
-    pub(crate) resident_kib: u64,
+    /// Memory of its own, in KiB, and the most that was ever resident, its program included.
+    pub(crate) own_kib: u64,
     pub(crate) most_kib: u64,
 }
 
@@ -115,7 +115,7 @@ impl Takes {
             descriptors: places.len(),
             logs: places.iter().filter(is_log).count(),
             threads: fs::read_dir(format!("/proc/{pid}/task")).unwrap().count(),
-            resident_kib: number("VmRSS:"),
+            own_kib: number("RssAnon:"),
             most_kib: number("VmHWM:"),
         }
     }
