@@ -235,8 +235,14 @@ fn decoded(path: &str) -> Option<Cow<'_, str>> {
     if !path.contains('%') {
         return Some(Cow::Borrowed(path));
     }
-    let mut bytes = Vec::with_capacity(path.len());
-    let mut rest = path.bytes();
+    let text = unescaped(path)?;
+    (!text.contains('%')).then_some(Cow::Owned(text))
+}
+
+/// A text of a path or a query with its percent signs read, once; none where they hide what is no UTF-8.
+pub(crate) fn unescaped(text: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(text.len());
+    let mut rest = text.bytes();
     while let Some(byte) = rest.next() {
         if byte != b'%' {
             bytes.push(byte);
@@ -246,8 +252,7 @@ fn decoded(path: &str) -> Option<Cow<'_, str>> {
         let value = digit(rest.next()?)? * 16 + digit(rest.next()?)?;
         bytes.push(u8::try_from(value).ok()?);
     }
-    let text = String::from_utf8(bytes).ok()?;
-    (!text.contains('%')).then_some(Cow::Owned(text))
+    String::from_utf8(bytes).ok()
 }
 
 #[cfg(test)]

@@ -12,9 +12,8 @@ use super::Desk;
 use super::answer::ApiError;
 use super::entrance::Way;
 use super::principal::Principal;
-use super::query::decoded;
 use super::reach;
-use crate::access::{audit, is_change};
+use crate::access::{audit, is_change, unescaped};
 use crate::docker::pass;
 
 /// Whether a path is a node's Docker: what goes wrong there is told as Docker tells it.
@@ -45,7 +44,7 @@ pub(super) async fn answer(
 async fn pass_on(desk: &Desk, principal: &Principal, mut request: Request) -> Result<Response, ApiError> {
     let (node_id, target) = {
         let (node_id, rest) = split(request.uri().path()).ok_or_else(ApiError::no_node)?;
-        let node_id = decoded(node_id).ok_or_else(ApiError::no_node)?;
+        let node_id = unescaped(node_id).ok_or_else(ApiError::no_node)?;
         let rest = if rest.is_empty() { "/" } else { rest };
         let target = match own_query(desk, request.uri().query()) {
             None => rest.to_owned(),

@@ -3,6 +3,7 @@
 use axum::http::Uri;
 
 use super::answer::ApiError;
+use crate::access::unescaped;
 
 /// Parameters of a query, in order, each taken once by its name. What nobody took is an error: it would be thought to
 /// count.
@@ -25,7 +26,7 @@ impl Query {
             }
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             let text = |coded: &str| {
-                decoded(&coded.replace('+', " "))
+                unescaped(&coded.replace('+', " "))
                     .ok_or_else(|| ApiError::bad("the query is not percent-encoded UTF-8"))
             };
             pairs.push((text(name)?, text(value)?));
@@ -108,22 +109,6 @@ impl Query {
 /// How much of a name an answer repeats, in characters.
 const NAME_SHOWN: usize = 40;
 
-/// A text without percent signs; none where they hide what is no UTF-8.
-pub(super) fn decoded(text: &str) -> Option<String> {
-    let mut bytes = Vec::with_capacity(text.len());
-    let mut rest = text.bytes();
-    while let Some(byte) = rest.next() {
-        if byte != b'%' {
-            bytes.push(byte);
-            continue;
-        }
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        let value = digit(rest.next()?)? * 16 + digit(rest.next()?)?;
-        bytes.push(u8::try_from(value).ok()?);
-    }
-    String::from_utf8(bytes).ok()
-}
-
 /// A text as it may stand in a path or a query.
 pub(crate) fn encoded(text: &str) -> String {
     use std::fmt::Write as _;
@@ -202,7 +187,7 @@ mod tests {
     fn coding() {
         let check = |text: &str, expected: &str| {
             assert_eq!(encoded(text), expected);
-            assert_eq!(decoded(expected).as_deref(), Some(text));
+            assert_eq!(unescaped(expected).as_deref(), Some(text));
         };
         check("a b/ä", "a%20b%2F%C3%A4");
         check("127.0.0.1:80", "127.0.0.1%3A80");
