@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Everything that is installed, from a bare Debian machine to target/dist/: static programs for each architecture, manual
-# pages, completions, the zip for phones, the Debian packages. Run as root; run again, it makes what has changed.
+# Everything that is installed, from a bare Debian machine to target/dist/ (SOCKETD_DIST names another folder): static
+# programs for each architecture, manual pages, completions, the zip for phones, the Debian packages. Run as root; run
+# again, it makes what has changed.
 #
 # Programs are built for Rust's musl targets, as rustup has them or gets them. Where it does not, by Debian's rustc-web, with
 # Rust's library made of Debian's rust-web-src and the C library of Debian's musl-dev. (Debian has Rust's library for glibc
@@ -13,14 +14,14 @@ exec </dev/null
 
 architectures=(x86_64 aarch64)
 programs=(socketd socketd-bridge socketd-fleet)
-dist=$PWD/target/dist
+dist=${SOCKETD_DIST:-$PWD/target/dist}
 version=$(sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml)
 
 # The most bytes of each: what a phone has room for, and half as much again of the bridge where code is longer.
-# The fleet's has a coordinator in it, which no phone runs.
+# The fleet's has a coordinator in it, with its database and its gRPC.
 declare -A program_bytes_max=(
-    [aarch64/socketd]=$((6 << 20)) [aarch64/socketd-bridge]=$((2 << 20)) [aarch64/socketd-fleet]=$((8 << 20))
-    [x86_64/socketd]=$((6 << 20)) [x86_64/socketd-bridge]=$((3 << 20)) [x86_64/socketd-fleet]=$((8 << 20))
+    [aarch64/socketd]=$((6 << 20)) [aarch64/socketd-bridge]=$((2 << 20)) [aarch64/socketd-fleet]=$((9 << 20))
+    [x86_64/socketd]=$((6 << 20)) [x86_64/socketd-bridge]=$((3 << 20)) [x86_64/socketd-fleet]=$((10 << 20))
 )
 zip_bytes_max=$((5 << 20))
 # Seconds that rustup may try to reach its server.

@@ -8,8 +8,8 @@ const PROGRAMS: [(&str, u64); 6] = [
     ("aarch64/socketd", 6 << 20),
     ("x86_64/socketd-bridge", 3 << 20),
     ("x86_64/socketd", 6 << 20),
-    ("aarch64/socketd-fleet", 8 << 20),
-    ("x86_64/socketd-fleet", 8 << 20),
+    ("aarch64/socketd-fleet", 9 << 20),
+    ("x86_64/socketd-fleet", 10 << 20),
 ];
 /// Bytes of what is downloaded to a phone, with the programs for every processor in it.
 const ZIP_BYTES_MAX: u64 = 5 << 20;
