@@ -40,14 +40,16 @@ const OF_ONE_HOP: &[HeaderName] = &[
 pub type Passed = Response<UnsyncBoxBody<Bytes, hyper::Error>>;
 
 /// Asks Docker what is asked here, by `send`, and gives what it answers; an upgrade too. `usual` bounds what neither
-/// streams nor waits. `held` is kept until the answer, or the stream that comes of it, has ended.
+/// streams nor waits. `held` is kept until the answer, or the stream that comes of it, has ended; such a stream ends with
+/// `until` as well.
 ///
 /// # Errors
 /// What `send` says; [`DockerError::Late`] and [`DockerError::Stream`].
-pub async fn pass<B, S, A, E, H>(
+pub async fn pass<B, S, A, E, H, U>(
     mut request: Request<B>,
     usual: Duration,
     held: H,
+    until: U,
     send: S,
 ) -> Result<Passed, E>
 where
@@ -57,6 +59,7 @@ where
     A: Future<Output = Result<Answer, E>>,
     E: From<DockerError>,
     H: Send + Unpin + 'static,
+    U: Future<Output = ()> + Send + 'static,
 {
     let wanted = upgrade(request.headers());
     // Taken before the request is: whoever asks for an upgrade gets it when the answer says so.
@@ -77,7 +80,7 @@ where
     };
     match ours {
         _ if answer.status() != StatusCode::SWITCHING_PROTOCOLS => Ok(passed(answer, held)),
-        Some(ours) => Ok(switch(answer, ours, held)),
+        Some(ours) => Ok(switch(answer, ours, held, until)),
         None => Err(DockerError::Stream.into()),
     }
 }
@@ -168,7 +171,11 @@ fn end_to_end(mut headers: HeaderMap) -> HeaderMap {
 
 /// Says that the connection becomes a stream, and then copies both ways until both have ended. An end of one way is
 /// passed on, and the other goes on.
-fn switch<H: Send + 'static>(mut answer: Answer, ours: OnUpgrade, held: H) -> Passed {
+fn switch<H, U>(mut answer: Answer, ours: OnUpgrade, held: H, until: U) -> Passed
+where
+    H: Send + 'static,
+    U: Future<Output = ()> + Send + 'static,
+{
     let theirs = hyper::upgrade::on(&mut answer);
     tokio::spawn(async move {
         let _held = held;
@@ -178,8 +185,13 @@ fn switch<H: Send + 'static>(mut answer: Answer, ours: OnUpgrade, held: H) -> Pa
             return;
         };
         let (mut ours, mut theirs) = (TokioIo::new(ours), TokioIo::new(theirs));
-        if let Err(error) = tokio::io::copy_bidirectional(&mut ours, &mut theirs).await {
-            tracing::debug!(%error, "a stream broke off");
+        tokio::select! {
+            copied = tokio::io::copy_bidirectional(&mut ours, &mut theirs) => {
+                if let Err(error) = copied {
+                    tracing::debug!(%error, "a stream broke off");
+                }
+            }
+            () = until => {}
         }
     });
     let upgrade = answer.headers().get(UPGRADE).cloned();

@@ -273,7 +273,7 @@ pub(super) async fn keys(
     }))
 }
 
-/// Forgets a key. What it asked for before goes on.
+/// Forgets a key. What streams by it ends.
 #[utoipa::path(
     delete, path = "/api/keys/{name}", tag = "access", params(describe::KeyName),
     responses((status = 204, description = "It opens nothing any more."), describe::OfPath),
@@ -289,6 +289,7 @@ pub(super) async fn remove_key(
     if !desk.registry.remove_key(&name).await? {
         return Err(ApiError::none("there is no such key"));
     }
+    desk.leaves.recall();
     let target = format!("/api/keys/{}", encoded(&name));
     audit::by(&principal.name(), "", (&Method::DELETE, &target), 204);
     Ok(StatusCode::NO_CONTENT)

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Request, State};
+use axum::http::StatusCode;
 use axum::http::header::AUTHORIZATION;
 use axum::http::uri::{PathAndQuery, Uri};
 use axum::response::Response;
@@ -11,6 +12,7 @@ use axum::response::Response;
 use super::Desk;
 use super::answer::ApiError;
 use super::entrance::Way;
+use super::leave::{Leave, WITHDRAWN};
 use super::principal::Principal;
 use super::reach;
 use crate::access::{audit, is_change, unescaped};
@@ -32,16 +34,22 @@ fn split(path: &str) -> Option<(&str, &str)> {
 pub(super) async fn answer(
     State(desk): State<Arc<Desk>>,
     principal: Principal,
+    leave: Leave,
     request: Request,
 ) -> Response {
-    let passed = pass_on(&desk, &principal, request).await;
+    let passed = pass_on(&desk, &principal, leave, request).await;
     passed.unwrap_or_else(|error| {
         tracing::debug!(status = %error.status(), error = error.message(), "no answer of a node's Docker");
         error.into_docker()
     })
 }
 
-async fn pass_on(desk: &Desk, principal: &Principal, mut request: Request) -> Result<Response, ApiError> {
+async fn pass_on(
+    desk: &Desk,
+    principal: &Principal,
+    leave: Leave,
+    mut request: Request,
+) -> Result<Response, ApiError> {
     let (node_id, target) = {
         let (node_id, rest) = split(request.uri().path()).ok_or_else(ApiError::no_node)?;
         let node_id = unescaped(node_id).ok_or_else(ApiError::no_node)?;
@@ -66,8 +74,14 @@ async fn pass_on(desk: &Desk, principal: &Principal, mut request: Request) -> Re
     };
     let method = request.method().clone();
     let far = desk.far(node_id);
-    let passed = pass::pass(request, reach::USUAL, seat, |request| far.send(request)).await;
-    let passed = passed.map_err(ApiError::from);
+    let until = leave.clone().withdrawn();
+    let passing = pass::pass(request, reach::USUAL, seat, until, |request| far.send(request));
+    let passed = tokio::select! {
+        biased;
+        passed = passing => passed.map_err(ApiError::from),
+        // What is still being sent there, or waited for.
+        () = leave.withdrawn() => Err(ApiError::new(StatusCode::UNAUTHORIZED, WITHDRAWN)),
+    };
     if is_change(&method, &target) {
         let status = passed
             .as_ref()

@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use subtle::ConstantTimeEq as _;
 
 use super::answer::ApiError;
+use super::leave::Leave;
 use super::principal::Principal;
 use super::query::Query;
 use super::{Desk, endpoint};
@@ -40,16 +41,19 @@ pub(super) async fn enter(State(desk): State<Arc<Desk>>, mut request: Request, n
         return next.run(request).await;
     }
     let speaks_docker = endpoint::is_docker(path);
+    let leave = Leave::new(&desk);
     let looked = look(&desk, &request);
     let judged = match looked {
-        Ok(Look::Known(principal)) => Ok(principal),
+        Ok(Look::Known(principal)) => Ok((principal, None)),
         Ok(Look::Shown(peer, shown)) => known(&desk, peer, shown).await,
         Err(error) => Err(error),
     };
     match judged {
-        Ok(principal) => {
+        Ok((principal, key)) => {
+            let leave = leave.of(&principal, key);
             request.extensions_mut().insert(principal);
-            next.run(request).await
+            request.extensions_mut().insert(leave.clone());
+            leave.bounds(next.run(request).await)
         }
         Err(error) if speaks_docker => error.into_docker(),
         Err(error) => error.into_response(),
@@ -82,35 +86,36 @@ fn look(desk: &Desk, request: &Request) -> Result<Look, ApiError> {
     }
 }
 
-fn stranger() -> ApiError {
+pub(super) fn stranger() -> ApiError {
     ApiError::new(
         StatusCode::UNAUTHORIZED,
         "show a key (Bearer), or a node_id and its password (Basic, or Bearer NODE_ID:PASSWORD)",
     )
 }
 
-/// Who has shown what is right; whoever shows what is wrong too often is not looked at for a while.
-async fn known(desk: &Desk, peer: IpAddr, shown: Shown) -> Result<Principal, ApiError> {
+/// Who has shown what is right, and by which key, if by one; whoever shows what is wrong too often is not looked at for
+/// a while.
+async fn known(desk: &Desk, peer: IpAddr, shown: Shown) -> Result<(Principal, Option<Digest>), ApiError> {
     if desk.failures.is_barred(peer) {
         return Err(ApiError::new(
             StatusCode::TOO_MANY_REQUESTS,
             "too many wrong passwords or keys came from your address",
         ));
     }
-    let found = match &shown {
-        Shown::Key(key) => key_of(desk, key).await?,
-        Shown::Password { node_id, password } => owner_of(desk, node_id, password).await?,
+    let (found, key) = match &shown {
+        Shown::Key(key) => (key_of(desk, digest(key)).await?, Some(digest(key))),
+        Shown::Password { node_id, password } => (owner_of(desk, node_id, password).await?, None),
     };
-    found.ok_or_else(|| {
+    found.map(|principal| (principal, key)).ok_or_else(|| {
         desk.failures.count(peer);
         tracing::warn!(%peer, kind = shown.kind(), "a request with a wrong password or key");
         ApiError::new(StatusCode::UNAUTHORIZED, "the password or key is wrong")
     })
 }
 
-async fn key_of(desk: &Desk, key: &str) -> Result<Option<Principal>, ApiError> {
+async fn key_of(desk: &Desk, key: Digest) -> Result<Option<Principal>, ApiError> {
     // What is looked up is a hash: how long that takes tells nothing of any key.
-    let found = desk.registry.key_of(digest(key)).await?;
+    let found = desk.registry.key_of(key).await?;
     Ok(found.map(|key| Principal::Key {
         name: key.name,
         role: key.role,

@@ -13,6 +13,7 @@ mod endpoint;
 mod entrance;
 mod events;
 mod exec;
+mod leave;
 mod logs;
 mod metrics;
 mod nodes;
@@ -56,6 +57,7 @@ use super::store::{EventLog, Registry};
 use super::tunnels::TunnelError;
 use crate::front::failures::Failures;
 use crate::limits::SOCKETS_MAX;
+use leave::Leaves;
 use reach::{Far, Reach};
 
 /// How users are served.
@@ -95,6 +97,7 @@ pub(crate) struct Desk {
     metrics: Arc<Metrics>,
     settings: Settings,
     failures: Failures,
+    leaves: Leaves,
     /// A permit for each WebSocket.
     sockets: Arc<Semaphore>,
 }
@@ -139,6 +142,7 @@ pub fn router(parts: Parts) -> Router {
         metrics: parts.metrics,
         settings: parts.settings,
         failures: Failures::default(),
+        leaves: Leaves::default(),
         sockets: Arc::new(Semaphore::new(SOCKETS_MAX)),
     });
     let (router, document) = described().split_for_parts();

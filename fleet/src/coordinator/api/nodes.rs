@@ -96,7 +96,8 @@ pub(super) async fn one(
     Ok(Json(NodeShape::of(&node, true)).into_response())
 }
 
-/// Shuts a node out for good: its connection ends, and its key opens nothing any more.
+/// Shuts a node out for good: its connection ends, and its key opens nothing any more. Its ports are closed for good, and
+/// what its owner, or a key for it alone, has open ends.
 #[utoipa::path(
     delete, path = "/api/nodes/{node_id}", tag = "nodes", params(describe::NodePath),
     responses((status = 204, description = "It is out."), describe::OfPath),
@@ -113,6 +114,14 @@ pub(super) async fn revoke(
         return Err(ApiError::no_node());
     }
     desk.reach.shut_out(&node_id);
+    desk.leaves.recall();
+    // Another node may have its id one day: that it is an open port is to be said again.
+    for port in desk.registry.ports().await? {
+        if *port.node_id == *node_id {
+            desk.ports.close(&port.address);
+            desk.registry.remove_port(&port.address).await?;
+        }
+    }
     let target = format!("/api/nodes/{node_id}");
     audit::by(&principal.name(), &node_id, (&Method::DELETE, &target), 204);
     Ok(StatusCode::NO_CONTENT)

@@ -1,5 +1,6 @@
 //! `/observe-containers`: every container first, then every change, on a WebSocket.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use axum::extract::State;
@@ -13,6 +14,7 @@ use utoipa::ToSchema;
 
 use super::answer::ApiError;
 use super::events::SEQUENCE_MAX;
+use super::leave::{Leave, WITHDRAWN};
 use super::principal::Principal;
 use super::query::Query;
 use super::shapes::{ContainersShape, PublishedShape};
@@ -48,6 +50,7 @@ pub(super) struct Whole<'a> {
 pub(super) async fn observe(
     State(desk): State<Arc<Desk>>,
     principal: Principal,
+    leave: Leave,
     uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
@@ -71,7 +74,7 @@ pub(super) async fn observe(
             node_id,
             socket,
         };
-        observer.run(after).await;
+        observer.run(after, leave).await;
     }))
 }
 
@@ -108,8 +111,8 @@ struct Observer {
 }
 
 impl Observer {
-    async fn run(mut self, after: Option<Sequence>) {
-        let end = match self.watch(after).await {
+    async fn run(mut self, after: Option<Sequence>, leave: Leave) {
+        let end = match self.watch(after, leave).await {
             Err(End::Gone) | Ok(()) => return,
             Err(End::Told(code, reason)) => Message::Close(Some(CloseFrame {
                 code,
@@ -119,7 +122,8 @@ impl Observer {
         let _ = self.send(end).await;
     }
 
-    async fn watch(&mut self, after: Option<Sequence>) -> Result<(), End> {
+    async fn watch(&mut self, after: Option<Sequence>, leave: Leave) -> Result<(), End> {
+        let mut withdrawn = pin!(leave.withdrawn());
         let mut subscription = match after {
             Some(after) => self.desk.state.subscribe(Some(after), self.node_id.as_deref()),
             None => self.begin().await?,
@@ -127,6 +131,7 @@ impl Observer {
         let mut ping = interval_at(Instant::now() + SOCKET_PING, SOCKET_PING);
         loop {
             tokio::select! {
+                () = withdrawn.as_mut() => return Err(End::Told(close_code::POLICY, WITHDRAWN)),
                 heard = self.socket.recv() => match heard {
                     // They have nothing to say; pings are answered by themselves.
                     Some(Ok(Message::Close(_)) | Err(_)) | None => return Ok(()),

@@ -17,6 +17,7 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::time::{Instant, interval_at, timeout};
 
 use super::answer::ApiError;
+use super::leave::{Leave, WITHDRAWN};
 use super::observe::socket;
 use super::output::Pieces;
 use super::place::Segment;
@@ -35,6 +36,7 @@ struct Session {
     node_id: String,
     exec_id: String,
     is_terminal: bool,
+    leave: Leave,
 }
 
 /// A terminal in a container, or with `tty=false` its streams. Binary messages are bytes, both ways; a text message
@@ -52,6 +54,7 @@ struct Session {
 pub(super) async fn terminal(
     State(desk): State<Arc<Desk>>,
     principal: Principal,
+    leave: Leave,
     Segment(node_id): Segment,
     uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
@@ -84,6 +87,7 @@ pub(super) async fn terminal(
         node_id,
         exec_id,
         is_terminal: wanted.is_terminal,
+        leave,
     };
     Ok(upgrade.on_upgrade(async move |socket| {
         let _place = place;
@@ -181,6 +185,8 @@ enum End {
     Gone,
     /// They said what makes no sense.
     Malformed,
+    /// They may no longer.
+    Withdrawn,
 }
 
 impl Session {
@@ -208,6 +214,7 @@ impl Session {
             let shown = self.show(&mut reader, &mut to);
             tokio::pin!(typed, shown);
             tokio::select! {
+                () = self.leave.clone().withdrawn() => End::Withdrawn,
                 end = &mut shown => end,
                 // What a command still writes when its input is refused is shown.
                 end = &mut typed => match end {
@@ -221,6 +228,10 @@ impl Session {
             End::Malformed => CloseFrame {
                 code: close_code::INVALID,
                 reason: "a text message is {\"resize\":{\"cols\":N,\"rows\":N}}".into(),
+            },
+            End::Withdrawn => CloseFrame {
+                code: close_code::POLICY,
+                reason: WITHDRAWN.into(),
             },
             End::Command => CloseFrame {
                 code: close_code::NORMAL,

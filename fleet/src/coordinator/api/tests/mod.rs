@@ -6,5 +6,6 @@ mod docker;
 mod document;
 mod entrance;
 mod happenings;
+mod leave;
 mod scene;
 mod sockets;

@@ -8,10 +8,10 @@ use tokio::time::timeout;
 use super::scene::{CONTAINER, NODE, PASSWORD, PATIENCE, Scene, basic};
 
 /// A WebSocket of the smallest kind.
-struct Socket(TcpStream);
+pub(super) struct Socket(TcpStream);
 
 impl Socket {
-    async fn open(scene: &Scene, target: &str, authorization: &str) -> Result<Self, u16> {
+    pub(super) async fn open(scene: &Scene, target: &str, authorization: &str) -> Result<Self, u16> {
         let mut stream = TcpStream::connect(scene.address).await.unwrap();
         let head = format!(
             "GET {target} HTTP/1.1\r\nHost: x\r\nAuthorization: {authorization}\r\nConnection: Upgrade\r\n\
@@ -30,7 +30,7 @@ impl Socket {
     }
 
     /// Sends a short message: 1 is text, 2 binary, 8 the end.
-    async fn send(&mut self, kind: u8, payload: &[u8]) {
+    pub(super) async fn send(&mut self, kind: u8, payload: &[u8]) {
         let mut frame = vec![0x80 | kind, 0x80 | u8::try_from(payload.len()).unwrap()];
         // A mask of zeros changes nothing.
         frame.extend_from_slice(&[0; 4]);
@@ -39,7 +39,7 @@ impl Socket {
     }
 
     /// The next message that is no ping.
-    async fn next(&mut self) -> (u8, Vec<u8>) {
+    pub(super) async fn next(&mut self) -> (u8, Vec<u8>) {
         timeout(PATIENCE, async {
             loop {
                 let kind = self.0.read_u8().await.unwrap() & 0x0f;
@@ -59,7 +59,7 @@ impl Socket {
         .unwrap()
     }
 
-    async fn json(&mut self) -> Value {
+    pub(super) async fn json(&mut self) -> Value {
         let (kind, payload) = self.next().await;
         assert_eq!(kind, 1);
         serde_json::from_slice(&payload).unwrap()
