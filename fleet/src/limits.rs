@@ -362,6 +362,10 @@ pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long requests may still go on when asked to end.
 pub const DRAIN: Duration = Duration::from_secs(5);
+/// How long a client may take nothing of what is sent to it. Stops one that does not read from holding its connection,
+/// and a node's stream behind it, for ever.
+pub const UNREAD: Duration = Duration::from_secs(60);
+
 
 /// Wrong tokens from one address before no more of it is looked at, and for how long. Stops guessing.
 pub const FAILURES_MAX: u32 = 10;

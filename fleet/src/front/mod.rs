@@ -119,7 +119,7 @@ where
     }
 }
 
-/// Answers are small or stream: waiting to fill a packet only delays. The kernel finds out who is gone.
+/// Answers are small or stream: waiting to fill a packet only delays. The kernel finds out who is gone, or takes nothing.
 fn prepare(stream: &TcpStream) -> io::Result<()> {
     use rustix::net::sockopt;
     stream.set_nodelay(true)?;
@@ -127,6 +127,9 @@ fn prepare(stream: &TcpStream) -> io::Result<()> {
     sockopt::set_tcp_keepidle(stream, limits::KEEPALIVE_IDLE)?;
     sockopt::set_tcp_keepintvl(stream, limits::KEEPALIVE_INTERVAL)?;
     sockopt::set_tcp_keepcnt(stream, limits::KEEPALIVE_PROBES)?;
+    // And who is there, and does not read.
+    let unread = u32::try_from(limits::UNREAD.as_millis()).unwrap_or(u32::MAX);
+    sockopt::set_tcp_user_timeout(stream, unread)?;
     Ok(())
 }
 
@@ -162,5 +165,23 @@ where
     };
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "connection ended");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use rustix::net::sockopt;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn the_kernel_finds_out_who_does_not_read() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let _client = TcpStream::connect(listener.local_addr().unwrap()).await.unwrap();
+        let (stream, _) = Listener::accept(&listener).await.unwrap();
+        let milliseconds = sockopt::tcp_user_timeout(&stream).unwrap();
+        assert_eq!(Duration::from_millis(milliseconds.into()), limits::UNREAD);
     }
 }

@@ -5,7 +5,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
-use super::scene::{CONTAINER, NODE, PASSWORD, PATIENCE, Scene, basic};
+use super::scene::{CONTAINER, NODE, PASSWORD, PATIENCE, Scene, basic, container};
+use crate::limits::{MAP_BYTES, SOCKET_WRITE};
+use crate::proto;
 
 /// A WebSocket of the smallest kind.
 pub(super) struct Socket(TcpStream);
@@ -155,4 +157,48 @@ async fn a_terminal() {
     socket.send(1, b"nonsense").await;
     let (kind, payload) = socket.next().await;
     assert_eq!((kind, &payload[..2]), (8, &1007_u16.to_be_bytes()[..]));
+}
+
+/// Changes that a reader who does not read is told of, which no buffer on the way has room for.
+const MANY: usize = 1000;
+
+#[tokio::test]
+async fn an_observer_that_does_not_read_is_dropped_and_holds_up_nobody() {
+    let scene = Scene::start().await;
+    let owner = basic(NODE, PASSWORD);
+    let open = || Socket::open(&scene, "/observe-containers", &owner);
+    let (mut idle, mut reader) = (open().await.unwrap(), open().await.unwrap());
+    let reading = tokio::spawn(async move {
+        reader.json().await;
+        for _ in 0..MANY {
+            reader.json().await;
+        }
+        reader
+    });
+    for first in (0..MANY).step_by(100) {
+        let changes = (first..first + 100).map(|number| {
+            let mut found = container("running");
+            found.labels = [("a".to_owned(), "x".repeat(MAP_BYTES - 1))].into();
+            proto::Change {
+                number: number as u64,
+                event: Some(proto::Event {
+                    time_nano: number as i64,
+                    r#type: "container".to_owned(),
+                    actor_id: CONTAINER.to_owned(),
+                    ..proto::Event::default()
+                }),
+                container: Some(found),
+                is_gone: false,
+            }
+        });
+        scene.state.ingest(NODE, changes.collect()).await.unwrap();
+    }
+    // Whoever reads has all of them, whoever else does not.
+    let _reader = timeout(PATIENCE, reading).await.unwrap().unwrap();
+    tokio::time::pause();
+    tokio::time::sleep(SOCKET_WRITE * 2).await;
+    let mut rest = Vec::new();
+    // To its end, or where it breaks off.
+    let _ = idle.0.read_to_end(&mut rest).await;
+    assert!(rest.len() < MANY * MAP_BYTES, "{}", rest.len());
 }
