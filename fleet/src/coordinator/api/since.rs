@@ -82,6 +82,8 @@ fn span(text: &str) -> Option<Duration> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     const NOW: i64 = 1_700_000_000_000_000_000;
@@ -120,6 +122,42 @@ mod tests {
         check("1e9", None);
         check("2023-13-14T22:13:20Z", None);
         check("ä", None);
+    }
+
+    proptest! {
+        #[test]
+        fn seconds_are_seconds(whole in -9_000_000_000_i64..9_000_000_000, rest in 0_i64..1_000_000_000) {
+            let sign = if whole < 0 { -1 } else { 1 };
+            let text = format!("{whole}.{rest:09}");
+            let expected = whole * 1_000_000_000 + sign * rest;
+            prop_assert_eq!(moment("since", &text, NOW).ok(), Some(expected));
+            if expected >= 0 {
+                // And Docker is told what was meant.
+                prop_assert_eq!(moment("since", &for_docker(expected), NOW).ok(), Some(expected));
+            }
+        }
+
+        #[test]
+        fn spans_are_how_long_ago(hours in 0_i64..100_000, minutes in 0_i64..10_000, millis in 0_i64..10_000) {
+            let text = format!("{hours}h{minutes}m{millis}ms");
+            let ago = (hours * 3_600 + minutes * 60) * 1_000_000_000 + millis * 1_000_000;
+            let seen = moment("since", &text, NOW).unwrap();
+            // Fractions are floating.
+            prop_assert!((NOW - ago - seen).abs() <= 1_000, "{} {}", seen, NOW - ago);
+        }
+
+        #[test]
+        fn calendars(at in 0_i64..4_000_000_000) {
+            let text = Timestamp::from_second(at).unwrap().to_string();
+            prop_assert_eq!(moment("since", &text, NOW).ok(), Some(at * 1_000_000_000));
+        }
+
+        #[test]
+        fn anything_is_a_moment_or_an_error(text in "\\PC{0,40}|[-+.0-9a-zA-Z:]{0,40}|[0-9]{0,400}", now in any::<i64>()) {
+            if let Err(error) = moment("since", &text, now) {
+                prop_assert_eq!(error.status().as_u16(), 400);
+            }
+        }
     }
 
     #[test]

@@ -8,4 +8,5 @@ mod entrance;
 mod happenings;
 mod leave;
 mod scene;
+mod since;
 mod sockets;
