@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use tokio::runtime::Handle;
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::mpsc;
 
 pub use self::publication::{Occurrence, Published};
 pub use self::subscription::{Subscription, SubscriptionError};
@@ -28,13 +28,18 @@ pub use self::view::{Container, Containers, Engine, NodeView, Port};
 
 use self::nodes::Nodes;
 use self::recent::Recent;
-use self::recorder::{Order, Recorder, Told};
-use super::store::{self, EventLog, NodeAction, NodeRecord, Registry, Sequence, StoreError};
+use self::recorder::{Order, Recorded, Recorder, Told};
+use super::store::{
+    self, Entry, EventLog, Happening, NodeAction, NodeRecord, Registry, Sequence, StoreError,
+};
 use crate::limits;
 use crate::proto::{self, bounds};
 
 /// An engine tells what happened almost in order of its times: nothing is later than this, in nanoseconds.
 const DISORDER: i64 = 10_000_000_000;
+
+/// Why a node is disconnected whose coordinator was killed.
+const PARTED: &str = "the coordinator ended before it could note this; it began again now";
 
 /// Now, in nanoseconds since 1970.
 pub fn now() -> i64 {
@@ -108,11 +113,13 @@ pub struct State {
 }
 
 impl State {
-    /// What the store has: every node that was not shut out, away, with its containers as they were known last.
+    /// What the store has: every node that was not shut out, away, with its containers as they were known last. Of those
+    /// that were connected when a coordinator was killed, it is noted now that they are not.
     ///
     /// # Errors
     /// What the store has against it.
     pub async fn open(registry: Arc<dyn Registry>, log: Arc<dyn EventLog>) -> Result<Arc<Self>, StoreError> {
+        part(&*registry, &*log).await?;
         let nodes = Arc::new(Nodes::default());
         for record in registry.nodes().await? {
             if record.revoked_at.is_none() {
@@ -202,10 +209,16 @@ impl State {
             return;
         }
         let (state, node_id) = (Arc::clone(self), Box::<str>::from(node_id));
+        let (order, recorded) = Order::new(&node_id, Told::Action(NodeAction::Disconnected, Box::default()));
+        // At once, where there is room: what comes next of this node comes after it.
+        let full = self.orders.try_send(order).err();
         // As many as there were connections, at most.
         self.runtime.spawn(async move {
-            let told = Told::Action(NodeAction::Disconnected, Box::default());
-            let recorded = state.record(&node_id, told).await;
+            if let Some(full) = full {
+                // Where nobody records any more, that is told below.
+                let _ = state.orders.send(full.into_inner()).await;
+            }
+            let recorded = done(recorded).await;
             let seen = state.registry.seen(vec![(node_id, now)]).await;
             if let Err(error) = recorded.and(seen.map_err(StateError::Store)) {
                 tracing::warn!(%error, "that a node is gone is not kept");
@@ -314,18 +327,43 @@ impl State {
     }
 
     async fn record(&self, node_id: &str, told: Told) -> Result<(), StateError> {
-        let (done, recorded) = oneshot::channel();
-        let order = Order {
-            node_id: node_id.into(),
-            told,
-            done,
-        };
+        let (order, recorded) = Order::new(node_id, told);
         self.orders.send(order).await.map_err(|_| StateError::Closed)?;
-        recorded
-            .await
-            .map_err(|_| StateError::Closed)?
-            .map_err(StateError::Store)
+        done(recorded).await
     }
+}
+
+async fn done(recorded: Recorded) -> Result<(), StateError> {
+    recorded
+        .await
+        .map_err(|_| StateError::Closed)?
+        .map_err(StateError::Store)
+}
+
+/// Notes of those whose line went with a coordinator that was killed that it is gone: with this moment, for nobody knows
+/// when that was, and the log's moments do not go back. They were there at least when they came.
+async fn part(registry: &dyn Registry, log: &dyn EventLog) -> Result<(), StoreError> {
+    let present = log.present().await?;
+    if present.is_empty() {
+        return Ok(());
+    }
+    tracing::warn!(
+        nodes = present.len(),
+        "the coordinator ended before it noted that its nodes are gone"
+    );
+    let received_at = now();
+    let parted = present.iter().map(|(node_id, _)| Entry {
+        node_id: node_id.clone(),
+        received_at,
+        what: Happening::Node {
+            action: NodeAction::Disconnected,
+            detail: PARTED.into(),
+        },
+    });
+    let parted = parted.collect();
+    // Done again where this is cut off before the log has it.
+    registry.seen(present).await?;
+    log.append(parted).await.map(drop)
 }
 
 /// A node that is away, as the registry has it.

@@ -38,6 +38,21 @@ pub(super) struct Order {
     pub(super) done: oneshot::Sender<Result<(), StoreError>>,
 }
 
+/// What became of an order, once that is known.
+pub(super) type Recorded = oneshot::Receiver<Result<(), StoreError>>;
+
+impl Order {
+    pub(super) fn new(node_id: &str, told: Told) -> (Self, Recorded) {
+        let (done, recorded) = oneshot::channel();
+        let order = Self {
+            node_id: node_id.into(),
+            told,
+            done,
+        };
+        (order, recorded)
+    }
+}
+
 pub(super) struct Recorder {
     pub(super) log: Arc<dyn EventLog>,
     pub(super) nodes: Arc<Nodes>,

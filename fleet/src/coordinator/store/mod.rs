@@ -103,6 +103,9 @@ pub trait EventLog: std::fmt::Debug + Send + Sync {
     /// How far a node has told what happened.
     fn told(&self, node_id: &str) -> Pending<'_, Option<Told>>;
 
+    /// Nodes that are connected as far as the log knows, and since when.
+    fn present(&self) -> Pending<'_, Vec<(Box<str>, i64)>>;
+
     /// The containers of a node, as they are after the newest entry, by id.
     fn containers(&self, node_id: &str) -> Pending<'_, Vec<proto::Container>>;
 }

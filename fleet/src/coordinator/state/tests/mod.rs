@@ -1,5 +1,6 @@
 //! What is known, from what nodes tell; and what those hear that listen.
 
+mod faults;
 mod listening;
 
 use std::sync::Arc;
@@ -229,8 +230,9 @@ async fn a_coordinator_that_was_killed_knows_what_it_told() {
         .ingest("n1", vec![change(1, 20_000_000_000, "c2", "running")])
         .await
         .unwrap();
-    let last = scene.state.last();
+    let last = scene.state.last() + 1;
     let scene = scene.again().await;
+    // That the node is gone, for there was nobody to note it.
     assert_eq!(scene.state.last(), last);
     assert!(!scene.state.node("n1").unwrap().is_connected);
     assert_eq!(

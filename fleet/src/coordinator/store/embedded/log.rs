@@ -9,7 +9,9 @@ use sha2::{Digest as _, Sha256};
 
 use super::shape::StoredEntry;
 use super::{Embedded, Retention, tables};
-use crate::coordinator::store::{Appended, Entry, EventLog, Happening, Page, Pending, Sequence, Told};
+use crate::coordinator::store::{
+    Appended, Entry, EventLog, Happening, NodeAction, Page, Pending, Sequence, Told,
+};
 use crate::limits;
 use crate::proto;
 
@@ -42,6 +44,17 @@ impl EventLog for Embedded {
             let told = transaction.open_table(tables::TOLD)?.get(node)?;
             let told = told.map(|told| told.value());
             Ok(told.map(|(last, forgotten)| Told { last, forgotten }))
+        })
+    }
+
+    fn present(&self) -> Pending<'_, Vec<(Box<str>, i64)>> {
+        self.reading(|transaction| {
+            let mut present = Vec::new();
+            for item in transaction.open_table(tables::PRESENT)?.iter()? {
+                let (node_id, since) = item?;
+                present.push((node_id.value().into(), since.value()));
+            }
+            Ok(present)
         })
     }
 
@@ -141,6 +154,7 @@ struct Tables<'a> {
     log: Table<'a, u64, (u32, &'static [u8])>,
     known: Table<'a, (i64, u32, u64), ()>,
     told: Table<'a, u32, (i64, Option<i64>)>,
+    present: Table<'a, &'static str, i64>,
     containers: Table<'a, (u32, &'static str), &'static [u8]>,
 }
 
@@ -152,6 +166,7 @@ impl<'a> Tables<'a> {
             log: transaction.open_table(tables::LOG)?,
             known: transaction.open_table(tables::KNOWN)?,
             told: transaction.open_table(tables::TOLD)?,
+            present: transaction.open_table(tables::PRESENT)?,
             containers: transaction.open_table(tables::CONTAINERS)?,
         })
     }
@@ -183,8 +198,8 @@ impl<'a> Tables<'a> {
         Ok(true)
     }
 
-    fn fold(&mut self, node: u32, what: &Happening) -> Result<(), redb::Error> {
-        match what {
+    fn fold(&mut self, node: u32, entry: &Entry) -> Result<(), redb::Error> {
+        match &entry.what {
             Happening::Event {
                 event,
                 container: None,
@@ -206,7 +221,16 @@ impl<'a> Tables<'a> {
                         .insert(key, container.encode_to_vec().as_slice())?;
                 }
             }
-            Happening::Event { .. } | Happening::Node { .. } => {}
+            Happening::Node { action, .. } => match action {
+                NodeAction::Connected => {
+                    self.present.insert(&*entry.node_id, entry.received_at)?;
+                }
+                NodeAction::Disconnected | NodeAction::Revoked => {
+                    self.present.remove(&*entry.node_id)?;
+                }
+                _ => {}
+            },
+            Happening::Event { .. } => {}
         }
         Ok(())
     }
@@ -264,7 +288,7 @@ fn append(transaction: &WriteTransaction, entries: Vec<Entry>) -> Result<Vec<App
             appended.push(Appended::Known);
             continue;
         }
-        tables.fold(node, &entry.what)?;
+        tables.fold(node, &entry)?;
         last = last.saturating_add(1);
         let entry = StoredEntry::of(entry).encode_to_vec();
         bytes = bytes.saturating_add(u64::try_from(entry.len()).unwrap_or(u64::MAX));

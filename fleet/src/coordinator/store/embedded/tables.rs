@@ -36,6 +36,8 @@ pub(super) const NODE_NUMBERS: TableDefinition<'_, &str, u32> = TableDefinition:
 pub(super) const KNOWN: TableDefinition<'_, (i64, u32, u64), ()> = TableDefinition::new("known");
 /// Of a node, the times of the event that was told last, and of the one that was forgotten last.
 pub(super) const TOLD: TableDefinition<'_, u32, (i64, Option<i64>)> = TableDefinition::new("told");
+/// Since when a node's line is there, by its id: of those whose end was not noted, the coordinator was killed.
+pub(super) const PRESENT: TableDefinition<'_, &str, i64> = TableDefinition::new("present");
 /// Containers of a node, by id.
 pub(super) const CONTAINERS: TableDefinition<'_, (u32, &str), &[u8]> = TableDefinition::new("containers");
 
@@ -64,6 +66,7 @@ pub(super) fn prepare(database: &Database) -> Result<u32, redb::Error> {
     transaction.open_table(NODE_NUMBERS)?;
     transaction.open_table(KNOWN)?;
     transaction.open_table(TOLD)?;
+    transaction.open_table(PRESENT)?;
     transaction.open_table(CONTAINERS)?;
     transaction.commit()?;
     Ok(version)
