@@ -141,8 +141,11 @@ pub const FLEET_MESSAGE_MAX: usize = 256 << 10;
 /// Messages to a node that wait for it to read.
 pub const ORDERS_WAITING: usize = 64;
 
-/// Messages of a node that wait to be kept; it is not read further. Stops a node that floods.
+/// Messages of a node that wait to be kept, and bytes of those and of what is being kept; it is not read further. Stops a
+/// node that floods.
 pub const HEARD_WAITING: usize = 16;
+/// As [`HEARD_WAITING`].
+pub const HEARD_BYTES: usize = 512 << 10;
 
 /// Changes that are kept in one go.
 pub const CHANGES_AT_ONCE: usize = 64;
@@ -150,7 +153,7 @@ pub const CHANGES_AT_ONCE: usize = 64;
 /// Containers of a node that are looked at; those over it are left out. Stops a node gone mad from filling memory.
 pub const CONTAINERS_PER_NODE: usize = 2000;
 /// As [`CONTAINERS_PER_NODE`]: of all in one snapshot, in bytes.
-pub const SNAPSHOT_BYTES_MAX: usize = 16 << 20;
+pub const SNAPSHOT_BYTES_MAX: usize = 8 << 20;
 
 /// How long a node may take to say who it is, and then to prove it. Stops whoever connects and says nothing.
 pub const HELLO: Duration = Duration::from_secs(10);
@@ -241,6 +244,8 @@ pub const PORTS_MAX: usize = 256;
 
 /// Containers of one node. Stops one that makes them up from filling memory; those over it are not kept.
 pub const NODE_CONTAINERS_MAX: usize = 2_000;
+/// As [`NODE_CONTAINERS_MAX`]: of all of them, in bytes of memory.
+pub const NODE_CONTAINERS_BYTES: usize = 8 << 20;
 
 /// A word that a node tells, in bytes: an id, a state, a protocol. Stops one from filling memory, as do the next four.
 pub const WORD_BYTES: usize = 128;
@@ -357,15 +362,15 @@ pub const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(15);
 /// As [`KEEPALIVE_IDLE`].
 pub const KEEPALIVE_PROBES: u32 = 4;
 
+/// How long a client may take nothing of what is sent to it. Stops one that does not read from holding its connection,
+/// and a node's stream behind it, for ever.
+pub const UNREAD: Duration = Duration::from_secs(60);
+
 /// Pause when the system lets nobody in. Stops that from taking a whole processor.
 pub const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// How long requests may still go on when asked to end.
 pub const DRAIN: Duration = Duration::from_secs(5);
-/// How long a client may take nothing of what is sent to it. Stops one that does not read from holding its connection,
-/// and a node's stream behind it, for ever.
-pub const UNREAD: Duration = Duration::from_secs(60);
-
 
 /// Wrong tokens from one address before no more of it is looked at, and for how long. Stops guessing.
 pub const FAILURES_MAX: u32 = 10;

@@ -3,8 +3,33 @@
 
 use std::collections::HashMap;
 
+use super::from_node::Kind;
 use super::{Container, Engine, Event};
-use crate::limits;
+use crate::limits::{self, SNAPSHOT_CONTAINERS};
+
+/// Cuts what is told to be kept, all that is in it. What is left out holds no memory any more: what waits would be bounded
+/// in letters alone.
+pub fn kept(kind: &mut Kind) {
+    match kind {
+        Kind::Change(change) => {
+            if let Some(told) = &mut change.event {
+                event(told);
+            }
+            let told = change.container.take();
+            change.container = told.and_then(|mut told| container(&mut told).then_some(told));
+        }
+        Kind::Snapshot(snapshot) => list(&mut snapshot.containers, SNAPSHOT_CONTAINERS, container),
+        Kind::Engine(told) => engine(told),
+        _ => {}
+    }
+}
+
+/// Cuts a list to `max` of what `is_one` finds to be one, in order.
+fn list<T>(list: &mut Vec<T>, max: usize, is_one: impl FnMut(&mut T) -> bool) {
+    list.truncate(max);
+    list.retain_mut(is_one);
+    list.shrink_to_fit();
+}
 
 /// Cuts an event to what may be kept.
 pub fn event(event: &mut Event) {
@@ -20,21 +45,21 @@ pub fn container(container: &mut Container) -> bool {
     if container.id.is_empty() || container.id.len() > limits::WORD_BYTES {
         return false;
     }
-    container.names.truncate(limits::CONTAINER_LIST_MAX);
-    for name in &mut container.names {
+    list(&mut container.names, limits::CONTAINER_LIST_MAX, |name| {
         text(name, limits::TEXT_BYTES);
-    }
+        true
+    });
     text(&mut container.image, limits::TEXT_BYTES);
     text(&mut container.image_id, limits::TEXT_BYTES);
     text(&mut container.command, limits::TEXT_BYTES);
     text(&mut container.state, limits::WORD_BYTES);
     text(&mut container.health, limits::WORD_BYTES);
     map(&mut container.labels);
-    container.ports.truncate(limits::CONTAINER_LIST_MAX);
-    for port in &mut container.ports {
+    list(&mut container.ports, limits::CONTAINER_LIST_MAX, |port| {
         text(&mut port.protocol, limits::WORD_BYTES);
         text(&mut port.ip, limits::WORD_BYTES);
-    }
+        true
+    });
     true
 }
 
@@ -58,6 +83,7 @@ pub fn text(text: &mut String, max: usize) {
     if text.len() > max {
         let end = (0..=max).rev().find(|end| text.is_char_boundary(*end));
         text.truncate(end.unwrap_or(0));
+        text.shrink_to_fit();
     }
 }
 
@@ -68,7 +94,8 @@ fn map(map: &mut HashMap<String, String>) {
     if total <= limits::MAP_BYTES && map.len() <= limits::MAP_MAX {
         return;
     }
-    let mut pairs: Vec<(String, String)> = map.drain().collect();
+    // As large as what is left, not as what there was.
+    let mut pairs: Vec<(String, String)> = std::mem::take(map).into_iter().collect();
     pairs.sort_unstable_by_key(|(name, value)| (name.len().saturating_add(value.len()), name.clone()));
     let mut bytes = 0_usize;
     let kept = pairs
@@ -161,6 +188,40 @@ mod tests {
         };
         // A message may have 256 KiB.
         assert!(prost::Message::encoded_len(&change) < 200 << 10);
+    }
+
+    #[test]
+    fn what_is_left_out_holds_no_memory() {
+        let mut told = Container {
+            id: "c1".to_owned(),
+            image: "x".repeat(200 << 10),
+            names: vec![String::new(); 100_000],
+            labels: (0..30_000)
+                .map(|number| (number.to_string(), String::new()))
+                .collect(),
+            ports: vec![super::super::Port::default(); 100_000],
+            ..Container::default()
+        };
+        assert!(container(&mut told));
+        let sizes = [
+            (told.image.capacity(), limits::TEXT_BYTES),
+            (told.names.capacity(), limits::CONTAINER_LIST_MAX),
+            (told.ports.capacity(), limits::CONTAINER_LIST_MAX),
+            // A table has room for more than there are.
+            (told.labels.capacity(), limits::MAP_MAX * 2),
+        ];
+        for (capacity, max) in sizes {
+            assert!(capacity <= max, "{sizes:?}");
+        }
+        let mut many = Kind::Snapshot(super::super::Snapshot {
+            containers: vec![Container::default(); 10_000],
+            is_last: true,
+        });
+        kept(&mut many);
+        let Kind::Snapshot(many) = many else {
+            unreachable!()
+        };
+        assert!(many.containers.capacity() == 0 && many.is_last);
     }
 
     #[test]

@@ -4,20 +4,21 @@ use std::sync::{Arc, PoisonError};
 
 use futures_util::{FutureExt as _, StreamExt as _, stream};
 use prost::Message as _;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tokio::time::timeout;
-use tonic::{Status, Streaming};
+use tonic::{Code, Status, Streaming};
 
 use super::entry::{self, Entered, Refused, refused};
 use super::{Sent, Stage, Visit};
 use crate::coordinator::state::{NodeHello, StateError};
 use crate::coordinator::tunnels::{Caller, Line, refusal};
 use crate::limits::{
-    CHANGES_AT_ONCE, CONTAINERS_PER_NODE, FLEET_PING, HEARD_WAITING, LEAVE, SNAPSHOT_BYTES_MAX,
+    CHANGES_AT_ONCE, CONTAINERS_PER_NODE, FLEET_MESSAGE_MAX, FLEET_PING, HEARD_BYTES, HEARD_WAITING, LEAVE,
+    SNAPSHOT_BYTES_MAX,
 };
 use crate::proto::from_node::Kind as Said;
 use crate::proto::to_node::Kind as Told;
-use crate::proto::{Change, Container, FromNode, Reason, Recorded, ToNode, Welcome};
+use crate::proto::{Change, Container, FromNode, Reason, Recorded, ToNode, Welcome, bounds};
 
 /// What is sent to a node: orders in their order, how far it is recorded, and the end once the line is over.
 pub(super) fn orders(
@@ -200,10 +201,11 @@ async fn attend_line(
     visit.advance(Stage::In);
     tracing::info!(node_id = line.node_id(), peer = %visit.peer, "a node is connected");
     let (heard, waiting) = mpsc::channel(HEARD_WAITING);
+    let room = Arc::new(Semaphore::new(HEARD_BYTES));
     let keeping = keep(visit, line, waiting);
     let hearing = async {
         tokio::select! {
-            heard = hear(incoming, line, heard) => heard,
+            heard = hear(incoming, line, heard, room) => heard,
             () = line.closed() => Ok(()),
         }
     };
@@ -224,21 +226,38 @@ async fn attend_line(
     outcome
 }
 
+/// What a node said, and the room that it takes until it is kept.
+type Heard = (Said, OwnedSemaphorePermit);
+
 /// Hears what a node says: answers go to whoever waits, what is to be kept waits its turn.
 async fn hear(
     mut incoming: Streaming<FromNode>,
     line: &Line,
-    heard: mpsc::Sender<Said>,
+    heard: mpsc::Sender<Heard>,
+    room: Arc<Semaphore>,
 ) -> Result<(), Refused> {
     while let Some(message) = incoming.next().await {
-        // A connection that broke off has nobody to be told.
-        let Ok(message) = message else { return Ok(()) };
+        let message = match message {
+            Ok(message) => message,
+            Err(status) if status.code() == Code::OutOfRange => {
+                let text = format!("a message has more than {FLEET_MESSAGE_MAX} bytes");
+                return Err(refused(Reason::Malformed, text));
+            }
+            // A connection that broke off has nobody to be told.
+            Err(_) => return Ok(()),
+        };
         match message.kind {
             Some(Said::Probed(probed)) => line.probed(probed.number),
             Some(Said::Samples(samples)) => line.sampled(samples),
             Some(Said::TunnelFailed(failed)) => line.failed(&failed.tunnel_id, &failed.message),
-            Some(kind @ (Said::Snapshot(_) | Said::Change(_) | Said::Engine(_))) => {
-                let Ok(()) = heard.send(kind).await else {
+            Some(mut kind @ (Said::Snapshot(_) | Said::Change(_) | Said::Engine(_))) => {
+                // At once: a few bytes of a message can be much memory.
+                bounds::kept(&mut kind);
+                let bytes = u32::try_from(kind.encoded_len().min(HEARD_BYTES)).unwrap_or(u32::MAX);
+                let Ok(room) = Arc::clone(&room).acquire_many_owned(bytes).await else {
+                    return Ok(());
+                };
+                let Ok(()) = heard.send((kind, room)).await else {
                     return Ok(());
                 };
             }
@@ -253,13 +272,16 @@ async fn hear(
 }
 
 /// Keeps what was heard, in order.
-async fn keep(visit: &Visit, line: &Line, mut waiting: mpsc::Receiver<Said>) -> Result<(), Refused> {
+async fn keep(visit: &Visit, line: &Line, mut waiting: mpsc::Receiver<Heard>) -> Result<(), Refused> {
     let state = &visit.door.state;
     let mut snapshot = Gathered::default();
     let mut heard = Vec::new();
     while waiting.recv_many(&mut heard, CHANGES_AT_ONCE).await > 0 {
         let mut changes = Vec::new();
-        for kind in heard.drain(..) {
+        // Free once all of them are kept.
+        let mut rooms = Vec::new();
+        for (kind, room) in heard.drain(..) {
+            rooms.push(room);
             if let Said::Change(change) = kind {
                 changes.push(change);
                 continue;

@@ -65,7 +65,14 @@ struct Batch {
     entries: Vec<Entry>,
     waiting: Vec<oneshot::Sender<Result<(), StoreError>>>,
     /// Nodes that something was told of, and containers of theirs that are to be new.
-    touched: HashMap<Arc<str>, usize>,
+    touched: HashMap<Arc<str>, Fresh>,
+}
+
+/// What is to be new of a node's containers.
+#[derive(Default)]
+struct Fresh {
+    count: usize,
+    bytes: usize,
 }
 
 impl Recorder {
@@ -163,7 +170,7 @@ impl Recorder {
 }
 
 /// Whether what is told of a container leaves its node with no more than it may have.
-fn has_room(what: &Happening, known: &Containers, fresh: &mut usize) -> bool {
+fn has_room(what: &Happening, known: &Containers, fresh: &mut Fresh) -> bool {
     let Happening::Event {
         container: Some(container),
         is_gone: false,
@@ -172,11 +179,19 @@ fn has_room(what: &Happening, known: &Containers, fresh: &mut usize) -> bool {
     else {
         return true;
     };
-    if known.get(&container.id).is_some() {
+    let had = known.get(&container.id).map(|known| known.bytes());
+    let growth = Container::from(&**container)
+        .bytes()
+        .saturating_sub(had.unwrap_or(0));
+    if growth == 0 {
         return true;
     }
-    *fresh = fresh.saturating_add(1);
-    known.len().saturating_add(*fresh) <= limits::NODE_CONTAINERS_MAX
+    if had.is_none() {
+        fresh.count = fresh.count.saturating_add(1);
+    }
+    fresh.bytes = fresh.bytes.saturating_add(growth);
+    known.len().saturating_add(fresh.count) <= limits::NODE_CONTAINERS_MAX
+        && known.bytes().saturating_add(fresh.bytes) <= limits::NODE_CONTAINERS_BYTES
 }
 
 /// The same without its container.
@@ -207,7 +222,12 @@ fn differences(node_id: &str, known: &Containers, mut all: Vec<proto::Container>
         );
         all.truncate(limits::NODE_CONTAINERS_MAX);
     }
-    all.retain_mut(bounds::container);
+    let mut bytes = 0_usize;
+    all.retain_mut(|container| {
+        let is_one = bounds::container(container);
+        bytes = bytes.saturating_add(Container::from(&*container).bytes());
+        is_one && bytes <= limits::NODE_CONTAINERS_BYTES
+    });
     let mut found: HashMap<&str, Container> = HashMap::with_capacity(all.len());
     for container in &all {
         found.insert(&container.id, Container::from(container));

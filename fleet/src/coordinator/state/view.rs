@@ -66,6 +66,24 @@ impl Container {
         self.labels.get(at).map(|(_, value)| &**value)
     }
 
+    /// About how many bytes of memory it takes.
+    pub(super) fn bytes(&self) -> usize {
+        let words = [
+            &self.id,
+            &self.image,
+            &self.image_id,
+            &self.command,
+            &self.state,
+            &self.health,
+        ];
+        let words: usize = words.iter().map(|word| word.len()).sum();
+        let names: usize = self.names.iter().map(|name| name.len()).sum();
+        let labels = self.labels.iter().map(|(name, value)| name.len() + value.len());
+        let ports = self.ports.iter().map(|port| port.protocol.len() + port.ip.len());
+        let around = size_of_val(&*self.names) + size_of_val(&*self.labels) + size_of_val(&*self.ports);
+        size_of::<Self>() + words + names + labels.sum::<usize>() + ports.sum::<usize>() + around
+    }
+
     /// Whether it runs, paused or not.
     pub fn is_running(&self) -> bool {
         matches!(&*self.state, "running" | "paused" | "restarting")
@@ -117,28 +135,36 @@ fn sorted(map: &HashMap<String, String>) -> Box<[(Box<str>, Box<str>)]> {
 
 /// The containers of a node, in order of their ids. Cloning it costs nothing.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Containers(Arc<[Arc<Container>]>);
+pub struct Containers {
+    all: Arc<[Arc<Container>]>,
+    bytes: usize,
+}
 
 impl Containers {
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.all.len()
+    }
+
+    /// About how many bytes of memory they take.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.all.is_empty()
     }
 
     /// Each of them.
     pub fn iter(&self) -> std::slice::Iter<'_, Arc<Container>> {
-        self.0.iter()
+        self.all.iter()
     }
 
     /// The one of this whole id.
     pub fn get(&self, id: &str) -> Option<&Arc<Container>> {
-        let at = self.0.binary_search_by(|known| (*known.id).cmp(id)).ok()?;
-        self.0.get(at)
+        let at = self.all.binary_search_by(|known| (*known.id).cmp(id)).ok()?;
+        self.all.get(at)
     }
 
     /// The one of this id, or this name, with or without a slash, or, if only one has it, this beginning of an id: in
@@ -149,14 +175,14 @@ impl Containers {
         }
         let name = reference.strip_prefix('/').unwrap_or(reference);
         let named = |container: &&Arc<Container>| container.names.iter().any(|known| **known == *name);
-        if let Some(found) = self.0.iter().find(named) {
+        if let Some(found) = self.all.iter().find(named) {
             return Some(found);
         }
         if reference.is_empty() {
             return None;
         }
-        let first = self.0.partition_point(|known| *known.id < *reference);
-        let mut matching = self.0.get(first..)?.iter();
+        let first = self.all.partition_point(|known| *known.id < *reference);
+        let mut matching = self.all.get(first..)?.iter();
         let found = matching.next().filter(|known| known.id.starts_with(reference))?;
         let is_unique = matching.next().is_none_or(|next| !next.id.starts_with(reference));
         is_unique.then_some(found)
@@ -167,9 +193,16 @@ impl Containers {
         &self,
         changes: impl IntoIterator<Item = (&'a str, Option<&'a Arc<Container>>)>,
     ) -> Self {
-        let mut all = self.0.to_vec();
+        let mut all = self.all.to_vec();
+        let mut bytes = self.bytes;
         for (id, container) in changes {
             let place = all.binary_search_by(|known| (*known.id).cmp(id));
+            let had = place
+                .ok()
+                .and_then(|at| all.get(at))
+                .map_or(0, |known| known.bytes());
+            let has = container.map_or(0, |container| container.bytes());
+            bytes = bytes.saturating_sub(had).saturating_add(has);
             match (place, container) {
                 (Ok(at), Some(container)) => {
                     if let Some(place) = all.get_mut(at) {
@@ -181,7 +214,10 @@ impl Containers {
                 (Err(_), None) => {}
             }
         }
-        Self(all.into())
+        Self {
+            all: all.into(),
+            bytes,
+        }
     }
 }
 
@@ -190,7 +226,11 @@ impl FromIterator<Arc<Container>> for Containers {
         let mut all: Vec<_> = iter.into_iter().collect();
         all.sort_unstable_by(|one, other| one.id.cmp(&other.id));
         all.dedup_by(|one, other| one.id == other.id);
-        Self(all.into())
+        let bytes = all.iter().map(|container| container.bytes()).sum();
+        Self {
+            all: all.into(),
+            bytes,
+        }
     }
 }
 

@@ -1,6 +1,8 @@
 //! The door, with real HTTP/2 between both ends, and nodes that do as they like.
 
+mod bounds;
 mod entering;
+mod flood;
 mod piping;
 mod twice;
 
@@ -16,7 +18,7 @@ use tonic::Streaming;
 
 use super::{Door, serve};
 use crate::coordinator::state::State;
-use crate::coordinator::store::{Embedded, Enrolment, Registry as _, Retention};
+use crate::coordinator::store::{Embedded, Enrolment, EventLog, Registry as _, Retention};
 use crate::coordinator::tunnels::{Line, Lines};
 use crate::node::channel::Channel;
 use crate::node::identity::{Identity, Wishes};
@@ -52,12 +54,15 @@ struct Raw {
 
 impl Bench {
     async fn new() -> Self {
+        Self::keeping(|store| Arc::new(store)).await
+    }
+
+    /// With a log before the store that is another.
+    async fn keeping(log: impl FnOnce(Embedded) -> Arc<dyn EventLog>) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Embedded::open(dir.path(), Retention::default()).unwrap();
         let registry = Arc::new(store.clone());
-        let state = State::open(registry.clone(), Arc::new(store.clone()))
-            .await
-            .unwrap();
+        let state = State::open(registry.clone(), log(store.clone())).await.unwrap();
         let lines = Lines::default();
         let door = Door::new(Arc::clone(&state), registry, lines.clone());
         Self {
@@ -110,7 +115,9 @@ impl Bench {
     async fn raw(&self, name: &str) -> Raw {
         let identity = self.identity(name);
         let hello = crate::node::hello(&identity, Some(name)).unwrap();
-        let (mut client, moving) = self.dial().await;
+        let (client, moving) = self.dial().await;
+        // It may say what is longer than it may be.
+        let mut client = client.max_encoding_message_size(usize::MAX);
         let (out, mut waiting) = mpsc::channel(64);
         let messages = futures_util::stream::poll_fn(move |cx| waiting.poll_recv(cx));
         let incoming = client.attend(messages).await.unwrap().into_inner();

@@ -19,7 +19,7 @@ use crate::proto::to_node::Kind as Told;
 use crate::proto::{Piece, TunnelFailed};
 
 /// What a real node does, with a Docker socket at this path.
-async fn node(bench: &Bench, path: std::path::PathBuf) -> (Line, JoinHandle<Ended>) {
+pub(super) async fn node(bench: &Bench, path: std::path::PathBuf) -> (Line, JoinHandle<Ended>) {
     let token = bench.token("phone").await;
     let identity = bench.identity("phone");
     let hello = crate::node::hello(&identity, None).unwrap();
@@ -40,7 +40,7 @@ async fn node(bench: &Bench, path: std::path::PathBuf) -> (Line, JoinHandle<Ende
 }
 
 /// Says what it hears, and ends when that ends. What speaks HTTP is none of a tunnel's here, and is let go.
-async fn echo(mut stream: UnixStream) {
+pub(super) async fn echo(mut stream: UnixStream) {
     let mut first = [0];
     if stream.read_exact(&mut first).await.is_err() || first == *b"G" {
         return;

@@ -1,9 +1,10 @@
-//! A coordinator that is killed, clocks that are wrong.
+//! A coordinator that is killed, a node that tells too much, clocks that are wrong.
 
 use super::{Scene, change, hear};
 use crate::coordinator::state::PARTED;
 use crate::coordinator::store::{EventLog as _, Happening};
 use crate::node::watch;
+use crate::{limits, proto};
 
 #[tokio::test]
 async fn who_was_there_when_a_coordinator_was_killed_is_told_once() {
@@ -35,6 +36,44 @@ async fn who_was_there_when_a_coordinator_was_killed_is_told_once() {
     )
     .await;
     assert_eq!(heard.position(), scene.state.last());
+}
+
+#[tokio::test]
+async fn a_node_has_no_more_memory_than_it_may() {
+    let scene = Scene::new().await;
+    scene.connect("n1").await;
+    let large = |id: &str, bytes: usize| proto::Container {
+        labels: [("a".to_owned(), "x".repeat(bytes))].into(),
+        ..Scene::container(id, "running")
+    };
+    let held = || scene.state.node("n1").unwrap().containers.bytes();
+    let told = async |number: u64, id: &str, bytes: usize| {
+        let mut told = change(number, i64::try_from(number).unwrap(), id, "running");
+        told.container = Some(large(id, bytes));
+        scene.state.ingest("n1", vec![told]).await.unwrap();
+    };
+    let most = limits::MAP_BYTES - 1;
+    for number in 0..1000 {
+        told(number, &format!("c{number}"), most).await;
+    }
+    let count = scene.containers("n1").len();
+    assert!(
+        count * most > limits::NODE_CONTAINERS_BYTES / 2 && count < 1000,
+        "{count}"
+    );
+    assert!(held() <= limits::NODE_CONTAINERS_BYTES);
+    // One that becomes smaller leaves room for another.
+    told(2000, "c0", 1).await;
+    told(2001, "d", most).await;
+    assert!(scene.containers("n1").iter().any(|(id, _)| id == "d"));
+    assert!(held() <= limits::NODE_CONTAINERS_BYTES);
+    let all = (0..1000)
+        .map(|number| large(&format!("e{number}"), most))
+        .collect();
+    scene.state.snapshot("n1", all).await.unwrap();
+    assert!(held() <= limits::NODE_CONTAINERS_BYTES && scene.containers("n1").len() == count);
+    scene.state.snapshot("n1", Vec::new()).await.unwrap();
+    assert_eq!(held(), 0);
 }
 
 #[tokio::test]
