@@ -14,6 +14,7 @@ pub mod dice;
 pub mod docker;
 pub mod dockhand;
 pub mod droidspaces;
+pub mod fleet;
 pub mod fuse;
 pub mod http;
 pub mod leftovers;

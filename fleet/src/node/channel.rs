@@ -1,33 +1,54 @@
-//! HTTP/2 to the coordinator, as gRPC's client takes it.
+//! HTTP/2 to the coordinator, and gRPC's client on it.
 
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use hyper::body::Incoming;
 use hyper::client::conn::http2;
-use hyper::{Request, Response};
+use hyper::{Request, Response, Uri};
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tonic::body::Body;
 use tonic::codegen::Service;
 
-use crate::dial::Stream;
-use crate::limits::{CONNECTION_WINDOW, FLEET_PING, FLEET_PONG, HANDSHAKE_HEAD_MAX, PIPE_MAX, STREAM_WINDOW};
+use crate::limits::{
+    CONNECTION_WINDOW, FLEET_MESSAGE_MAX, FLEET_PING, FLEET_PONG, HANDSHAKE_HEAD_MAX, PIPE_MAX, STREAM_WINDOW,
+};
+use crate::proto::fleet_client::FleetClient;
 
 /// One connection. Clones are the same.
 #[derive(Debug, Clone)]
-pub(crate) struct Channel {
+pub struct Channel {
     sender: http2::SendRequest<Body>,
 }
 
 /// What moves its bytes; it ends with the connection.
-pub(crate) type Moving = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+pub type Moving = Pin<Box<dyn Future<Output = hyper::Result<()>> + Send>>;
+
+/// gRPC's client over `stream`, to a coordinator that is called `origin`.
+///
+/// # Errors
+/// The other end speaks something else.
+pub async fn client<S>(stream: S, origin: Uri) -> hyper::Result<(FleetClient<Channel>, Moving)>
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let (channel, moving) = Channel::new(stream).await?;
+    let client = FleetClient::with_origin(channel, origin)
+        .max_decoding_message_size(FLEET_MESSAGE_MAX)
+        .max_encoding_message_size(FLEET_MESSAGE_MAX);
+    Ok((client, moving))
+}
 
 impl Channel {
     /// HTTP/2 over `stream`.
     ///
     /// # Errors
     /// The other end speaks something else.
-    pub(crate) async fn new(stream: Box<dyn Stream>) -> hyper::Result<(Self, Moving)> {
+    async fn new<S>(stream: S) -> hyper::Result<(Self, Moving)>
+    where
+        S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    {
         let (sender, connection) = http2::Builder::new(TokioExecutor::new())
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)

@@ -3,7 +3,7 @@
 //! [`Identity`] is who it is, `session` one connection, [`watch`] what it tells, `tunnel` what it pipes. It knows
 //! nothing of what goes through a tunnel.
 
-pub(crate) mod channel;
+pub mod channel;
 pub mod identity;
 mod outbox;
 mod server;
@@ -29,6 +29,7 @@ use crate::dial::{self, Proxies, Target, Trust};
 use crate::docker::{Address, Docker};
 use crate::hawser::{self, Token, stop};
 use crate::limits::{self, DELAY_UNWANTED, DIAL};
+use crate::proto::fleet_client::FleetClient;
 use crate::proto::{Hello, Reason};
 use channel::{Channel, Moving};
 use identity::{Identity, Wishes};
@@ -204,7 +205,7 @@ impl Node {
 
     /// One connection, to its end.
     async fn connect(&self) -> Ended {
-        let (channel, moving) = match timeout(DIAL, self.dial()).await {
+        let (client, moving) = match timeout(DIAL, self.dial()).await {
             Ok(Ok(dialled)) => dialled,
             Ok(Err(text)) => return Failure::Broken(text).into(),
             Err(_late) => {
@@ -214,12 +215,11 @@ impl Node {
         };
         let mut connection = JoinSet::new();
         connection.spawn(moving);
-        let client = session::client(channel, self.server.origin());
         // When the connection ends, so does the session, with what it was that ended.
         self.visitor.attend(client).await
     }
 
-    async fn dial(&self) -> Result<(Channel, Moving), String> {
+    async fn dial(&self) -> Result<(FleetClient<Channel>, Moving), String> {
         let target = Target {
             host: self.server.host(),
             port: self.server.port(),
@@ -228,7 +228,7 @@ impl Node {
         };
         let stream = dial::dial(target, &self.trust, &self.proxies).await;
         let stream = stream.map_err(|error| error.to_string())?;
-        Channel::new(stream)
+        channel::client(stream, self.server.origin())
             .await
             .map_err(|error| format!("the coordinator speaks no HTTP/2: {error}"))
     }

@@ -16,7 +16,7 @@ use super::outbox::fitting;
 use super::{stats, tunnel, watch};
 use crate::docker::Docker;
 use crate::hawser::Token;
-use crate::limits::{ENTRY, FLEET_MESSAGE_MAX, ORDERS_WAITING, TUNNELS_PER_NODE};
+use crate::limits::{ENTRY, ORDERS_WAITING, TUNNELS_PER_NODE};
 use crate::proto::fleet_client::FleetClient;
 use crate::proto::from_node::Kind as Said;
 use crate::proto::to_node::Kind as Told;
@@ -233,11 +233,4 @@ fn broken(status: &tonic::Status) -> Failure {
     let text = status.message();
     let bounded = crate::coordinator::tunnels::cut(text, crate::limits::REASON_TEXT_MAX);
     Failure::Broken(format!("{}: {bounded}", status.code()))
-}
-
-/// gRPC's client with this crate's bounds.
-pub(crate) fn client(channel: Channel, origin: hyper::Uri) -> FleetClient<Channel> {
-    FleetClient::with_origin(channel, origin)
-        .max_decoding_message_size(FLEET_MESSAGE_MAX)
-        .max_encoding_message_size(FLEET_MESSAGE_MAX)
 }

@@ -1,5 +1,6 @@
 //! A coordinator and nodes as programs, before real containers.
 
+mod crowd;
 mod nat;
 mod restarts;
 mod scene;

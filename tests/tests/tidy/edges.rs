@@ -151,6 +151,7 @@ const TABLE: &[Allowed] = &[
         dependencies: &[
             "wire",
             "bridge",
+            "fleet",
             "nix",
             "seccompiler",
             "rustix",

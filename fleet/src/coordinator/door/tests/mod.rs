@@ -20,9 +20,8 @@ use super::{Door, serve};
 use crate::coordinator::state::State;
 use crate::coordinator::store::{Embedded, Enrolment, EventLog, Registry as _, Retention};
 use crate::coordinator::tunnels::{Line, Lines};
-use crate::node::channel::Channel;
+use crate::node::channel::{self, Channel};
 use crate::node::identity::{Identity, Wishes};
-use crate::node::session;
 use crate::proto::fleet_client::FleetClient;
 use crate::proto::from_node::Kind as Said;
 use crate::proto::to_node::Kind as Told;
@@ -105,10 +104,11 @@ impl Bench {
             Arc::clone(&self.door),
             self.ending.subscribe(),
         ));
-        let (channel, moving) = Channel::new(Box::new(here)).await.unwrap();
+        let origin = "http://here/".parse().unwrap();
+        let (client, moving) = channel::client(here, origin).await.unwrap();
         let mut tasks = JoinSet::new();
         tasks.spawn(moving);
-        (session::client(channel, "http://here/".parse().unwrap()), tasks)
+        (client, tasks)
     }
 
     /// A node that said nothing yet.
