@@ -59,7 +59,8 @@ fn written(nodes: Vec<Arc<NodeView>>, with_containers: bool) -> Body {
         move |(mut nodes, mut open)| async move {
             // The end was written.
             let before = open.take()?;
-            let mut piece = before.as_bytes().to_vec();
+            let mut piece = Vec::with_capacity(API_LIST_PIECE * 2);
+            piece.extend_from_slice(before.as_bytes());
             let mut is_first = before.len() > 1;
             while piece.len() < API_LIST_PIECE {
                 let Some(node) = nodes.next() else {

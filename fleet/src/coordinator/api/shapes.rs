@@ -4,8 +4,9 @@
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use serde::ser::{SerializeMap as _, SerializeSeq as _};
+use serde::ser::{Error as _, SerializeMap as _, SerializeSeq as _};
 use serde::{Serialize, Serializer};
+use serde_json::value::to_raw_value;
 use utoipa::ToSchema;
 
 use crate::coordinator::state::{Container, Containers, Engine, NodeView, Occurrence, Port, Published};
@@ -142,7 +143,10 @@ impl Serialize for ContainersShape<'_> {
     fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
         let mut list = to.serialize_seq(Some(self.0.len()))?;
         for container in self.0 {
-            list.serialize_element(&ContainerShape::of(container))?;
+            let shown = container
+                .shown
+                .or(|| to_raw_value(&ContainerShape::of(container)));
+            list.serialize_element(shown.map_err(S::Error::custom)?)?;
         }
         list.end()
     }

@@ -1,7 +1,9 @@
 //! Nodes and containers as whoever asks sees them: what does not change is shared, and small.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+
+use serde_json::value::RawValue;
 
 use crate::proto;
 
@@ -36,7 +38,35 @@ pub struct Container {
     pub ports: Box<[Port]>,
     /// How often the engine restarted it by itself.
     pub restart_count: u32,
+    /// What it was shown as.
+    pub(in crate::coordinator) shown: Shown,
 }
+
+/// What whoever shows a container made of it: it does not change, and is shown over and over.
+#[derive(Debug, Clone, Default)]
+pub(in crate::coordinator) struct Shown(OnceLock<Box<RawValue>>);
+
+impl Shown {
+    /// As it was shown first; by `show`, where it was not yet.
+    pub(in crate::coordinator) fn or(
+        &self,
+        show: impl FnOnce() -> serde_json::Result<Box<RawValue>>,
+    ) -> serde_json::Result<&RawValue> {
+        match self.0.get() {
+            Some(shown) => Ok(shown),
+            None => show().map(|shown| &**self.0.get_or_init(|| shown)),
+        }
+    }
+}
+
+/// It says nothing of the container that the rest does not.
+impl PartialEq for Shown {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for Shown {}
 
 /// A port of a container.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -109,6 +139,7 @@ impl From<&proto::Container> for Container {
             labels: sorted(&told.labels),
             ports: ports.into(),
             restart_count: told.restart_count,
+            shown: Shown::default(),
         }
     }
 }
