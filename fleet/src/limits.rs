@@ -113,6 +113,9 @@ pub const METRICS_EVERY: Duration = Duration::from_secs(30);
 /// A piece of a tunnel, in bytes.
 pub const PIECE_MAX: usize = 32 << 10;
 
+/// A frame of HTTP/2's, in bytes: a piece, with what is around it, is one and not three.
+pub const FRAME_MAX: u32 = 64 << 10;
+
 /// What of one way of a tunnel waits in a process for HTTP/2 to take it, in bytes. Whoever has more waits.
 pub const PIPE_MAX: usize = 64 << 10;
 

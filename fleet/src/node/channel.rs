@@ -12,7 +12,8 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 
 use crate::limits::{
-    CONNECTION_WINDOW, FLEET_MESSAGE_MAX, FLEET_PING, FLEET_PONG, HANDSHAKE_HEAD_MAX, PIPE_MAX, STREAM_WINDOW,
+    CONNECTION_WINDOW, FLEET_MESSAGE_MAX, FLEET_PING, FLEET_PONG, FRAME_MAX, HANDSHAKE_HEAD_MAX, PIPE_MAX,
+    STREAM_WINDOW,
 };
 use crate::proto::fleet_client::FleetClient;
 
@@ -53,6 +54,7 @@ impl Channel {
             .timer(TokioTimer::new())
             .initial_stream_window_size(STREAM_WINDOW)
             .initial_connection_window_size(CONNECTION_WINDOW)
+            .max_frame_size(FRAME_MAX)
             .max_header_list_size(u32::try_from(HANDSHAKE_HEAD_MAX).unwrap_or(u32::MAX))
             .max_send_buf_size(PIPE_MAX)
             .keep_alive_interval(FLEET_PING)

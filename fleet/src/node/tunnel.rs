@@ -7,7 +7,7 @@ use tonic::metadata::AsciiMetadataValue;
 
 use super::channel::Channel;
 use crate::docker::{Docker, Stream};
-use crate::limits::PIECE_MAX;
+use crate::limits::{PIECE_MAX, PIPE_MAX};
 use crate::proto::fleet_client::FleetClient;
 use crate::proto::{FromNode, Open, TunnelFailed, from_node::Kind};
 use crate::tunnel::TunnelStream;
@@ -49,22 +49,14 @@ async fn pass(mut docker: Stream, mut client: FleetClient<Channel>, id: &[u8]) {
     let Ok(id) = AsciiMetadataValue::try_from(hex(id)) else {
         return;
     };
-    let tunnel = TunnelStream::call(|outgoing| async move {
+    let mut tunnel = TunnelStream::call(|outgoing| async move {
         let mut request = tonic::Request::new(outgoing);
         request.metadata_mut().insert(TUNNEL_ID, id);
         client.tunnel(request).await.map(tonic::Response::into_inner)
     });
-    let mut tunnel = match tunnel.await {
-        Ok(tunnel) => tunnel,
-        Err(status) => {
-            // Whoever asked has gone meanwhile, mostly.
-            tracing::debug!(message = status.message(), "the coordinator takes no stream");
-            return;
-        }
-    };
     let severed = tunnel.severed();
     let passed = tokio::select! {
-        passed = copy_bidirectional_with_sizes(&mut docker, &mut tunnel, PIECE_MAX, PIECE_MAX) => passed,
+        passed = copy_bidirectional_with_sizes(&mut docker, &mut tunnel, PIPE_MAX, PIECE_MAX) => passed,
         () = severed => return,
     };
     match passed {

@@ -6,16 +6,16 @@
 mod pipe;
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Buf as _, Bytes};
-use futures_util::{Stream as _, StreamExt as _};
+use futures_util::Stream as _;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, oneshot};
-use tonic::Streaming;
+use tonic::{Status, Streaming};
 
 use crate::limits::PIECE_MAX;
 use crate::proto::Piece;
@@ -26,39 +26,68 @@ pub use pipe::Outgoing;
 /// Both ways of a connection to a node's Docker socket. Shutting it down ends one way; dropping it ends the connection
 /// at the other end, too.
 pub struct TunnelStream {
-    incoming: Streaming<Piece>,
+    incoming: Incoming,
     rest: Bytes,
     is_ended: bool,
+    /// What is wrong, where that is still to be told.
+    broken: Option<io::Error>,
     writer: Writer,
     severed: Option<oneshot::Receiver<()>>,
     // Free again when it is dropped.
     places: Vec<OwnedSemaphorePermit>,
 }
 
+/// What comes.
+enum Incoming {
+    /// From a call whose other end has not said yet that it takes it.
+    Called(Pin<Box<dyn Future<Output = Result<Streaming<Piece>, Status>> + Send>>),
+    /// From one that it took.
+    Taken(Streaming<Piece>),
+    /// From none.
+    Refused,
+}
+
+impl Incoming {
+    fn poll_next(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Piece, Status>>> {
+        loop {
+            match self {
+                Self::Called(call) => match ready!(call.as_mut().poll(cx)) {
+                    Ok(incoming) => *self = Self::Taken(incoming),
+                    Err(status) => {
+                        *self = Self::Refused;
+                        return Poll::Ready(Some(Err(status)));
+                    }
+                },
+                Self::Refused => return Poll::Ready(None),
+                Self::Taken(incoming) => return Pin::new(incoming).poll_next(cx),
+            }
+        }
+    }
+}
+
 impl TunnelStream {
     /// Of what comes; and what is to go.
     pub(crate) fn new(incoming: Streaming<Piece>) -> (Self, Outgoing) {
         let (writer, outgoing, severed) = pipe::pipe();
-        (Self::of(incoming, writer, severed), outgoing)
+        (Self::of(Incoming::Taken(incoming), writer, severed), outgoing)
     }
 
-    /// Of a call that `call` makes with what is to go.
-    ///
-    /// # Errors
-    /// As `call`.
-    pub(crate) async fn call<F, E>(call: impl FnOnce(Outgoing) -> F) -> Result<Self, E>
+    /// Of a call that `call` makes with what is to go. What is written goes at once, and does not wait until the other
+    /// end has said that it takes the call: that would be a way there and back. Reading tells where it does not.
+    pub(crate) fn call<F>(call: impl FnOnce(Outgoing) -> F) -> Self
     where
-        F: Future<Output = Result<Streaming<Piece>, E>>,
+        F: Future<Output = Result<Streaming<Piece>, Status>> + Send + 'static,
     {
         let (writer, outgoing, severed) = pipe::pipe();
-        Ok(Self::of(call(outgoing).await?, writer, severed))
+        Self::of(Incoming::Called(Box::pin(call(outgoing))), writer, severed)
     }
 
-    fn of(incoming: Streaming<Piece>, writer: Writer, severed: oneshot::Receiver<()>) -> Self {
+    fn of(incoming: Incoming, writer: Writer, severed: oneshot::Receiver<()>) -> Self {
         Self {
             incoming,
             rest: Bytes::new(),
             is_ended: false,
+            broken: None,
             writer,
             severed: Some(severed),
             places: Vec::new(),
@@ -73,7 +102,7 @@ impl TunnelStream {
     /// Waits until whoever made the call, or took it, ends it. Dropping a stream whose two ways have ended would cut off
     /// what of its last bytes is still under way.
     pub(crate) async fn finish(mut self) {
-        while let Some(Ok(_)) = self.incoming.next().await {}
+        while let Some(Ok(_)) = poll_fn(|cx| self.incoming.poll_next(cx)).await {}
     }
 
     /// Ends when the call has, though nobody reads or writes. For one caller.
@@ -85,6 +114,30 @@ impl TunnelStream {
                 None => std::future::pending().await,
             }
         }
+    }
+}
+
+impl TunnelStream {
+    /// Has the next piece in hand.
+    fn poll_piece(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(error) = self.broken.take() {
+            return Poll::Ready(Err(error));
+        }
+        let piece = match ready!(self.incoming.poll_next(cx)) {
+            Some(Ok(piece)) => piece,
+            Some(Err(status)) => {
+                let text = status.message().to_owned();
+                return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, text)));
+            }
+            None => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
+        };
+        // One without bytes that ends nothing would be read as an end.
+        if piece.data.len() > PIECE_MAX || (piece.data.is_empty() && !piece.is_end) {
+            return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "no such piece")));
+        }
+        self.rest = piece.data;
+        self.is_ended = piece.is_end;
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -103,26 +156,27 @@ impl AsyncRead for TunnelStream {
         cx: &mut Context<'_>,
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
-        if self.rest.is_empty() && !self.is_ended {
-            let piece = match ready!(Pin::new(&mut self.incoming).poll_next(cx)) {
-                Some(Ok(piece)) => piece,
-                Some(Err(status)) => {
-                    let text = status.message().to_owned();
-                    return Poll::Ready(Err(io::Error::new(io::ErrorKind::ConnectionReset, text)));
-                }
-                None => return Poll::Ready(Err(io::ErrorKind::ConnectionAborted.into())),
-            };
-            // One without bytes that ends nothing would be read as an end.
-            if piece.data.len() > PIECE_MAX || (piece.data.is_empty() && !piece.is_end) {
-                return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, "no such piece")));
+        let before = buffer.filled().len();
+        // As many pieces as are there and fit: each reading costs whoever reads, and whoever it tells, a turn.
+        loop {
+            let length = self.rest.len().min(buffer.remaining());
+            buffer.put_slice(self.rest.get(..length).unwrap_or_default());
+            self.rest.advance(length);
+            if buffer.remaining() == 0 || self.is_ended {
+                return Poll::Ready(Ok(()));
             }
-            self.rest = piece.data;
-            self.is_ended = piece.is_end;
+            match self.poll_piece(cx) {
+                Poll::Ready(Ok(())) => {}
+                Poll::Pending if buffer.filled().len() == before => return Poll::Pending,
+                Poll::Ready(Err(error)) if buffer.filled().len() == before => return Poll::Ready(Err(error)),
+                // What came before it is read first.
+                Poll::Ready(Err(error)) => {
+                    self.broken = Some(error);
+                    return Poll::Ready(Ok(()));
+                }
+                Poll::Pending => return Poll::Ready(Ok(())),
+            }
         }
-        let length = self.rest.len().min(buffer.remaining());
-        buffer.put_slice(self.rest.get(..length).unwrap_or_default());
-        self.rest.advance(length);
-        Poll::Ready(Ok(()))
     }
 }
 

@@ -18,6 +18,7 @@ mod logs;
 mod metrics;
 mod nodes;
 mod observe;
+mod opening;
 mod output;
 mod place;
 mod ports;

@@ -1,7 +1,7 @@
 //! Reaching a node's Docker: a request is a stream of its own.
 
 use std::future::Future;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -11,6 +11,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::time::timeout;
 
+use super::opening::Opening;
 use crate::coordinator::{Lines, Route, Routing, TunnelError};
 use crate::docker::{self, Answer, DockerError, Upgraded};
 use crate::limits;
@@ -96,8 +97,23 @@ impl<'a> Far<'a> {
     /// # Errors
     /// There is no stream, or it broke off.
     pub async fn send(&self, request: Request<docker::Body>) -> Result<Answer, ReachError> {
-        let stream = self.reach.dial(self.node_id, Bytes::new()).await?;
-        Ok(docker::exchange(stream, request).await?)
+        let (opening, opener) = Opening::new();
+        let mut exchanged = pin!(docker::exchange(opening, request));
+        let dialled = async {
+            let Ok(first) = opener.first.await else {
+                // It has ended before; its error says so.
+                return std::future::pending().await;
+            };
+            let stream = self.reach.dial(self.node_id, first).await?;
+            // Where the request has ended meanwhile, so does the stream.
+            let _ = opener.stream.send(stream);
+            Ok::<(), ReachError>(())
+        };
+        tokio::select! {
+            answer = exchanged.as_mut() => return Ok(answer?),
+            dialled = dialled => dialled?,
+        }
+        Ok(exchanged.await?)
     }
 
     /// Sends a request, and gives a good answer; 304 is one, for then it is so already.

@@ -13,8 +13,8 @@ use tokio::time::timeout;
 use super::{Door, Served, Stage, Visit};
 use crate::front::Ending;
 use crate::limits::{
-    CONNECTION_WINDOW, ENTRY, FLEET_MESSAGE_MAX, FLEET_PING, FLEET_PONG, HANDSHAKE_HEAD_MAX, LAST_WORD,
-    PIPE_MAX, STREAM_WINDOW, TUNNELS_PER_NODE,
+    CONNECTION_WINDOW, ENTRY, FLEET_MESSAGE_MAX, FLEET_PING, FLEET_PONG, FRAME_MAX, HANDSHAKE_HEAD_MAX,
+    LAST_WORD, PIPE_MAX, STREAM_WINDOW, TUNNELS_PER_NODE,
 };
 use crate::proto::Reason;
 use crate::proto::fleet_server::FleetServer;
@@ -35,6 +35,7 @@ where
         .timer(TokioTimer::new())
         .initial_stream_window_size(STREAM_WINDOW)
         .initial_connection_window_size(CONNECTION_WINDOW)
+        .max_frame_size(FRAME_MAX)
         .max_concurrent_streams(streams)
         .max_header_list_size(u32::try_from(HANDSHAKE_HEAD_MAX).unwrap_or(u32::MAX))
         .max_send_buf_size(PIPE_MAX)
