@@ -5,25 +5,34 @@ use std::process::{Command, Output, Stdio};
 
 use crate::{Pair, rootfs};
 
-/// One `docker` that talks to one pair.
+/// One `docker` that talks to one server.
 #[derive(Debug, Clone)]
 pub struct Cli {
     /// Where that listens, as `-H` takes it.
     pub address: String,
+    /// What else goes before every order: `--config`, `--tlsverify`.
+    pub options: Vec<String>,
 }
 
 impl Cli {
     /// One for this pair's unix socket.
     pub fn of(pair: &Pair) -> Self {
+        Self::at(pair.unix().to_string())
+    }
+
+    /// One for whoever listens there.
+    pub fn at(address: impl Into<String>) -> Self {
         Self {
-            address: pair.unix().to_string(),
+            address: address.into(),
+            options: Vec::new(),
         }
     }
 
     /// A call, not yet made.
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new("docker");
-        command.args(["-H", &self.address]).args(arguments);
+        command.args(&self.options).args(["-H", &self.address]);
+        command.args(arguments);
         command
             .env_remove("DOCKER_HOST")
             .env_remove("DOCKER_CONTEXT")

@@ -86,9 +86,7 @@ impl Guarded {
     }
 
     fn cli(&self, listener: usize) -> Cli {
-        Cli {
-            address: self.addresses[listener].clone(),
-        }
+        Cli::at(&self.addresses[listener])
     }
 
     /// Lines of the audit log that hold all of these.

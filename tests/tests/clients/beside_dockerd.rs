@@ -150,7 +150,7 @@ fn events_are_those_of_dockerd() {
     let ours = run(&Cli::of(&pair));
     let mut theirs = match env::var("DOCKERD") {
         Ok(address) => {
-            let said = run(&Cli { address });
+            let said = run(&Cli::at(address));
             assert_eq!(said, STORED, "this dockerd says other things than the stored one");
             said
         }

@@ -102,9 +102,7 @@ impl Packaged {
     }
 
     fn cli(&self) -> Cli {
-        Cli {
-            address: self.address.as_ref().unwrap().to_string(),
-        }
+        Cli::at(self.address.as_ref().unwrap().to_string())
     }
 
     fn daemons(&mut self) -> [&mut Daemon; 2] {

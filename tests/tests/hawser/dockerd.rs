@@ -1,38 +1,25 @@
 //! The agent before a real engine: dockerd, on a machine of its own.
-//!
-//! The engine's processes, mounts, control groups and network are that machine's, and go with it, whatever fails.
 
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::path::PathBuf;
 use std::thread;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use harness::daemon::Daemon;
 use harness::docker::acts;
 use harness::dockhand::{Body, Environment, Options, Said};
-use harness::{Address, Agent, Connection, Docker, Dockhand, Machine, pace, pair, rootfs};
+use harness::{Agent, Docker, Dockerd, Dockhand, pair, rootfs};
 use serde_json::{Value, json};
 
 use crate::scene::demultiplexed;
-
-/// Time for the engine to listen: it starts a containerd of its own.
-const LIMIT: Duration = Duration::from_secs(60);
 
 /// What a server is told of.
 const ACTIONS: &[&str] = &[
     "create", "start", "stop", "die", "kill", "restart", "pause", "unpause", "destroy", "rename", "update",
 ];
 
-/// Starts it. Nothing of a network, for that machine has none; layers are copied, which needs nothing of the kernel.
-const START: &str = "mkdir -p /var/lib/engine /run/engine
-(
-    setsid dockerd --data-root /var/lib/engine --exec-root /run/engine --pidfile /run/engine/pid \
-        --host unix:///run/engine/docker.sock --storage-driver vfs --bridge none --iptables=false --ip6tables=false
-    touch /run/engine/ended
-) >/run/engine/log 2>&1 </dev/null &";
-
-/// The machine, an engine on it, and an agent of a server's environment 1 before that.
+/// An engine, and an agent of a server's environment 1 before that.
 struct Scene {
     environment: Environment,
     docker: Docker,
@@ -41,31 +28,13 @@ struct Scene {
     how: Agent,
     dir: PathBuf,
     // Ends last.
-    machine: Machine,
+    _engine: Dockerd,
 }
 
 impl Scene {
     fn start() -> Self {
-        let machine = Machine::idle();
-        let found = machine.attempt("command -v dockerd");
-        assert!(
-            found.is_ok(),
-            "There is no dockerd: install it (apt-get install docker.io)."
-        );
-        machine.run(START);
-        let socket = machine.path("/run/engine/docker.sock");
-        let docker = Docker::new(Address::Unix(socket));
-        pace::until("dockerd answers", LIMIT, || {
-            assert!(
-                !machine.path("/run/engine/ended").exists(),
-                "dockerd ended:\n{}",
-                fs::read_to_string(machine.path("/run/engine/log")).unwrap_or_default()
-            );
-            let mut connection = Connection::open(&docker.address()).ok()?;
-            let answer = connection.ask("GET", "/_ping", None).ok()?;
-            (answer.head.status == 200).then_some(())
-        });
-        docker.import("bb:latest", &rootfs::busybox());
+        let engine = Dockerd::start();
+        let docker = engine.docker().clone();
         let dir = pair::new_dir();
         let server = Dockhand::start(Options::quick());
         let token = server.make_token(1);
@@ -78,7 +47,7 @@ impl Scene {
             agent,
             how,
             dir,
-            machine,
+            _engine: engine,
         }
     }
 }
@@ -87,8 +56,6 @@ impl Drop for Scene {
     fn drop(&mut self) {
         self.agent.end();
         if thread::panicking() {
-            let log = fs::read(self.machine.path("/run/engine/log")).unwrap_or_default();
-            let _ = std::io::stderr().write_all(&log);
             let _ = std::io::stderr().write_all(self.agent.log().as_bytes());
         }
         let _ = fs::remove_dir_all(&self.dir);

@@ -7,11 +7,10 @@ use std::time::Duration;
 
 use harness::daemon::Daemon;
 use harness::dockhand::{Certificates, Options, PATH};
-use harness::{Address, Agent, Dockhand, pace, pair};
+use harness::{Address, Agent, Dockhand, Proxy, pace, pair};
 use sha2::{Digest, Sha256};
 
 use crate::engine::{self, Engine};
-use crate::proxy::Proxy;
 
 const LIMIT: Duration = Duration::from_secs(20);
 

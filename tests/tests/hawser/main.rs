@@ -12,7 +12,6 @@ mod health;
 mod hostile;
 mod metrics;
 mod pages;
-mod proxy;
 mod scene;
 mod server;
 mod stacks;

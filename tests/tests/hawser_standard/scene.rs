@@ -116,9 +116,7 @@ impl Scene {
 
     /// The `docker` command without the token.
     pub(crate) fn cli(&self) -> Cli {
-        Cli {
-            address: self.address.to_string(),
-        }
+        Cli::at(self.address.to_string())
     }
 }
 

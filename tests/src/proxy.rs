@@ -6,15 +6,20 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 
 /// The proxy. It takes requests as long as the process lives.
-pub(crate) struct Proxy {
-    pub(crate) address: SocketAddr,
+#[derive(Debug)]
+pub struct Proxy {
+    /// Where it listens.
+    pub address: SocketAddr,
     /// Heads of the requests so far.
-    pub(crate) asked: Arc<Mutex<Vec<String>>>,
+    pub asked: Arc<Mutex<Vec<String>>>,
 }
 
 impl Proxy {
     /// One behind which every name is this server's.
-    pub(crate) fn to(server: SocketAddr) -> Self {
+    ///
+    /// # Panics
+    /// When the system has no port for it.
+    pub fn to(server: SocketAddr) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let asked = Arc::<Mutex<Vec<String>>>::default();
