@@ -1,6 +1,8 @@
 //! A coordinator and nodes as programs, before real containers.
 
 mod crowd;
+mod endpoint;
 mod nat;
 mod restarts;
 mod scene;
+mod standing;

@@ -11,14 +11,8 @@ const ROUNDS: usize = 3;
 fn killed_again_and_again() {
     let scene = Scene::start();
     let docker = scene.pair.docker();
-    let mut ports: Vec<String> = Vec::new();
-    let mut coordinator =
-        scene.coordinator(Command::new(program()), &["--grpc-port", "0", "--api-port", "0"]);
-    for name in ["nodes=127.0.0.1:", "users=127.0.0.1:"] {
-        let log = coordinator.log();
-        let (_, rest) = log.split_once(name).unwrap();
-        ports.push(rest.split_whitespace().next().unwrap().to_owned());
-    }
+    let (mut coordinator, listening) = scene.local_coordinator();
+    let ports = listening.map(|address| address.rsplit(':').next().unwrap().to_owned());
     let again = ["--grpc-port", &ports[0], "--api-port", &ports[1]];
     let url = format!("http://127.0.0.1:{}", ports[0]);
     let mut node = scene.node(Command::new(program()), &url);

@@ -7,7 +7,7 @@ use std::process::Command;
 use std::time::{Duration, UNIX_EPOCH};
 
 use harness::daemon::Daemon;
-use harness::{Address, Docker, Pair, binaries, pace};
+use harness::{Address, Cli, Docker, Pair, binaries, pace};
 use serde_json::{Value, json};
 
 /// Time for a node to be there, again too.
@@ -33,6 +33,11 @@ impl Scene {
         Docker::new(Address::Unix(self.dir.join("coordinator/admin.sock")))
     }
 
+    /// Where a coordinator keeps what it knows.
+    pub(crate) fn coordinator_dir(&self) -> String {
+        self.dir.join("coordinator").to_str().unwrap().to_owned()
+    }
+
     /// A coordinator; `command` is the program, wherever it runs.
     pub(crate) fn coordinator(&self, mut command: Command, arguments: &[&str]) -> Daemon {
         command.arg("coordinator").args(arguments).arg("--state-dir");
@@ -43,8 +48,26 @@ impl Scene {
         coordinator
     }
 
-    /// A node that dials there; it is enrolled where it was not.
-    pub(crate) fn node(&self, mut command: Command, url: &str) -> Daemon {
+    /// A coordinator of this machine's, on ports of its own; and where it listens for nodes, and for users.
+    pub(crate) fn local_coordinator(&self) -> (Daemon, [String; 2]) {
+        let ports = ["--grpc-port", "0", "--api-port", "0"];
+        let coordinator = self.coordinator(Command::new(program()), &ports);
+        let listening = listening(&coordinator);
+        (coordinator, listening)
+    }
+
+    /// A node of the pair's that dials there; it is enrolled where it was not.
+    pub(crate) fn node(&self, command: Command, url: &str) -> Daemon {
+        self.node_of(&self.pair.unix(), command, url)
+    }
+
+    /// The same of any engine.
+    pub(crate) fn node_of(&self, engine: &Address, command: Command, url: &str) -> Daemon {
+        self.node_with(command, url, &["--allow-plain", "--docker", &engine.to_string()])
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn node_with(&self, mut command: Command, url: &str, arguments: &[&str]) -> Daemon {
         let token = self.dir.join("token");
         if !token.exists() {
             let made = self
@@ -53,11 +76,10 @@ impl Scene {
             let made = made.expect(201).json();
             fs::write(&token, made["token"].as_str().unwrap()).unwrap();
         }
-        command
-            .args(["node", "--coordinator", url, "--allow-plain", "--token-file"])
-            .arg(token)
-            .args(["--docker", &self.pair.unix().to_string(), "--state-dir"]);
-        Daemon::run("the node", bare(command.arg(self.dir.join("node"))))
+        command.args(["node", "--coordinator", url]).args(arguments);
+        command.arg("--token-file").arg(token);
+        command.arg("--state-dir").arg(self.dir.join("node"));
+        Daemon::run("the node", bare(&command))
     }
 
     /// The one node, once it is connected and tells of an engine.
@@ -70,21 +92,35 @@ impl Scene {
         })
     }
 
-    /// A `docker` command with a key, on its way to the node.
-    pub(crate) fn docker(&self, mut command: Command, address: &str, node_id: &str) -> Command {
+    /// A key that may do everything, the same each time.
+    pub(crate) fn key(&self) -> String {
         let config = self.dir.join("client/config.json");
         if !config.exists() {
             let asked = json!({ "name": "laptop", "access": "full" });
             let made = self.admin().post_json("/api/keys", &asked).expect(201).json();
             let key = format!("Bearer {}", made["key"].as_str().unwrap());
-            fs::write(
-                config,
-                json!({ "HttpHeaders": { "Authorization": key } }).to_string(),
-            )
-            .unwrap();
+            let text = json!({ "HttpHeaders": { "Authorization": key } }).to_string();
+            fs::write(&config, text).unwrap();
         }
-        command.arg("--config").arg(self.dir.join("client"));
-        command.args(["-H", &format!("tcp://{address}/nodes/{node_id}/docker")]);
+        let config: Value = serde_json::from_slice(&fs::read(config).unwrap()).unwrap();
+        let shown = config["HttpHeaders"]["Authorization"].as_str().unwrap();
+        shown.strip_prefix("Bearer ").unwrap().to_owned()
+    }
+
+    /// The real `docker` command with that key, by the node's endpoint.
+    pub(crate) fn by_endpoint(&self, users: &str, node_id: &str) -> Cli {
+        self.key();
+        let config = self.dir.join("client").to_str().unwrap().to_owned();
+        Cli {
+            address: format!("tcp://{users}/nodes/{node_id}/docker"),
+            options: vec!["--config".to_owned(), config],
+        }
+    }
+
+    /// The same of a `docker` that runs elsewhere.
+    pub(crate) fn docker(&self, mut command: Command, address: &str, node_id: &str) -> Command {
+        let cli = self.by_endpoint(address, node_id);
+        command.args(cli.options).args(["-H", &cli.address]);
         command.env_remove("DOCKER_HOST").env_remove("DOCKER_CONTEXT");
         command
     }
@@ -116,6 +152,15 @@ impl Scene {
     }
 }
 
+/// Where a coordinator listens for nodes, and for users.
+pub(crate) fn listening(coordinator: &Daemon) -> [String; 2] {
+    let log = coordinator.log();
+    ["nodes=", "users="].map(|name| {
+        let (_, rest) = log.split_once(name).unwrap();
+        rest.split_whitespace().next().unwrap().to_owned()
+    })
+}
+
 fn counted<'a>(
     lines: &'a [Value],
     of: impl Fn(&'a Value) -> Option<(&'a str, &'a str, &'a str)>,
@@ -135,7 +180,7 @@ pub(crate) fn program() -> &'static Path {
 }
 
 /// Without what whoever runs the tests may have set.
-fn bare(command: &mut Command) -> Command {
+fn bare(command: &Command) -> Command {
     let mut own = Command::new(command.get_program());
     own.args(command.get_args()).env_clear();
     own.env("PATH", std::env::var_os("PATH").unwrap());
