@@ -3,6 +3,7 @@
 mod crowd;
 mod endpoint;
 mod nat;
+mod portainer;
 mod restarts;
 mod scene;
 mod standing;
