@@ -7,3 +7,4 @@ mod portainer;
 mod restarts;
 mod scene;
 mod standing;
+mod ways;
