@@ -1,6 +1,7 @@
 //! A coordinator and nodes as programs, before real containers.
 
 mod crowd;
+mod dockerd;
 mod endpoint;
 mod nat;
 mod portainer;
