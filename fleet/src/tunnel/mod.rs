@@ -42,7 +42,7 @@ enum Incoming {
     /// From a call whose other end has not said yet that it takes it.
     Called(Pin<Box<dyn Future<Output = Result<Streaming<Piece>, Status>> + Send>>),
     /// From one that it took.
-    Taken(Streaming<Piece>),
+    Taken(Box<Streaming<Piece>>),
     /// From none.
     Refused,
 }
@@ -52,14 +52,14 @@ impl Incoming {
         loop {
             match self {
                 Self::Called(call) => match ready!(call.as_mut().poll(cx)) {
-                    Ok(incoming) => *self = Self::Taken(incoming),
+                    Ok(incoming) => *self = Self::Taken(Box::new(incoming)),
                     Err(status) => {
                         *self = Self::Refused;
                         return Poll::Ready(Some(Err(status)));
                     }
                 },
                 Self::Refused => return Poll::Ready(None),
-                Self::Taken(incoming) => return Pin::new(incoming).poll_next(cx),
+                Self::Taken(incoming) => return Pin::new(&mut **incoming).poll_next(cx),
             }
         }
     }
@@ -69,7 +69,10 @@ impl TunnelStream {
     /// Of what comes; and what is to go.
     pub(crate) fn new(incoming: Streaming<Piece>) -> (Self, Outgoing) {
         let (writer, outgoing, severed) = pipe::pipe();
-        (Self::of(Incoming::Taken(incoming), writer, severed), outgoing)
+        (
+            Self::of(Incoming::Taken(Box::new(incoming)), writer, severed),
+            outgoing,
+        )
     }
 
     /// Of a call that `call` makes with what is to go. What is written goes at once, and does not wait until the other
@@ -192,5 +195,41 @@ impl AsyncWrite for TunnelStream {
     fn poll_shutdown(self: Pin<&mut Self>, _cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.writer.end();
         Poll::Ready(Ok(()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use futures_util::StreamExt as _;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+
+    use super::*;
+
+    #[tokio::test]
+    async fn what_is_written_goes_before_the_call_is_taken() {
+        let (tell, told) = oneshot::channel();
+        let mut stream = TunnelStream::call(|mut outgoing| async move {
+            tell.send(outgoing.next().await).unwrap();
+            std::future::pending().await
+        });
+        stream.write_all(b"x").await.unwrap();
+        tokio::select! {
+            read = stream.read_u8() => panic!("{read:?}"),
+            piece = told => assert_eq!(piece.unwrap().unwrap().data, "x"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_call_that_is_not_taken() {
+        let mut stream = TunnelStream::call(|_| async { Err(Status::not_found("nobody waits")) });
+        let mut severed = Box::pin(stream.severed());
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionReset);
+        assert!(error.to_string().contains("nobody waits"), "{error}");
+        severed.as_mut().await;
+        assert!(stream.write_all(b"x").await.is_err());
+        let error = stream.read_u8().await.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionAborted);
+        stream.finish().await;
     }
 }
