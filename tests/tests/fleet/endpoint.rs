@@ -1,7 +1,7 @@
 //! The real `docker` command, by a node's endpoint and by a port of the node's: as without a coordinator.
 
 use std::fs;
-use std::process::Output;
+use std::thread;
 use std::time::UNIX_EPOCH;
 
 use harness::{Cli, Terminal, pace};
@@ -73,22 +73,28 @@ fn shown(standing: &Standing, ways: &[(&str, Cli)]) {
         &["cp", "web:/nosuch", "-"],
         &["service", "ls"],
     ] {
-        let [directly, through @ ..] = ways else {
-            panic!("there is no way");
-        };
-        let told = |Output {
-                        status,
-                        stdout,
-                        stderr,
-                    }: Output| {
-            let [stdout, stderr] = [stdout, stderr].map(|bytes| String::from_utf8(bytes).unwrap());
-            (status.code(), stdout, stderr)
-        };
-        let expected = told(directly.1.output(arguments));
-        for (way, docker) in through {
-            assert_eq!(told(docker.output(arguments)), expected, "{way}: {arguments:?}");
+        let told = each(ways, |docker| {
+            let output = docker.output(arguments);
+            let [said, complaint] =
+                [output.stdout, output.stderr].map(|text| String::from_utf8(text).unwrap());
+            (output.status.code(), said, complaint)
+        });
+        for (seen, (way, _)) in told.iter().zip(ways) {
+            assert_eq!(seen, &told[0], "{way}: {arguments:?}");
         }
     }
+}
+
+/// Goes every way at once.
+fn each<T: Send>(ways: &[(&str, Cli)], go: impl Fn(&Cli) -> T + Sync) -> Vec<T> {
+    thread::scope(|scope| {
+        let go = &go;
+        let all: Vec<_> = ways
+            .iter()
+            .map(|(_, docker)| scope.spawn(move || go(docker)))
+            .collect();
+        all.into_iter().map(|one| one.join().unwrap()).collect()
+    })
 }
 
 /// A script that says `one`, `two` once there is a file `/two`, and ends once there is one `/end`.
