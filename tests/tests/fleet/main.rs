@@ -3,9 +3,11 @@
 mod crowd;
 mod dockerd;
 mod endpoint;
+mod faces;
 mod nat;
 mod portainer;
 mod restarts;
 mod scene;
+mod socket;
 mod standing;
 mod ways;
