@@ -469,8 +469,8 @@ pub const SECRET_BYTES_MAX: usize = 1024;
 /// for ever.
 pub const ENROLMENT_SECONDS_MAX: u32 = 30 * 24 * 60 * 60;
 
-/// What people call a key or a node, in bytes.
-pub const NAME_BYTES_MAX: usize = 128;
+/// What people call a key or a node, in characters.
+pub const NAME_LENGTH_MAX: usize = 128;
 
 /// WebSockets of users at once. Stops a crowd of observers from filling memory.
 pub const SOCKETS_MAX: usize = 1024;

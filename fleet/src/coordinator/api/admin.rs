@@ -10,6 +10,8 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::schema::SchemaType;
+use utoipa::openapi::{Object, Type};
 
 use super::answer::ApiError;
 use super::body::{Asked, whole};
@@ -22,7 +24,7 @@ use super::{Desk, describe};
 use crate::access::{Role, audit};
 use crate::coordinator::state::now;
 use crate::coordinator::store::{Enrolment, Key};
-use crate::limits::{ENROLMENT_SECONDS_MAX, NAME_BYTES_MAX};
+use crate::limits::{ENROLMENT_SECONDS_MAX, NAME_LENGTH_MAX};
 
 /// What a role is called.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
@@ -61,7 +63,7 @@ impl From<Role> for Access {
 #[serde(deny_unknown_fields)]
 pub(super) struct NewEnrolment {
     /// What the node will be called, if not what it calls itself.
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(schema_with = maybe_name)]
     name: Option<String>,
     /// How long the token is good; an hour if nothing is said.
     #[serde(default, deserialize_with = "whole")]
@@ -171,7 +173,7 @@ pub(super) async fn enrolments(
 #[serde(deny_unknown_fields)]
 pub(super) struct NewKey {
     /// What people call it.
-    #[schema(min_length = 1, max_length = 128)]
+    #[schema(schema_with = plain_name)]
     name: String,
     /// What it may ask for.
     access: Access,
@@ -309,12 +311,33 @@ fn secret(kind: &str) -> Result<String, ApiError> {
 
 /// A name for people, in one line.
 fn checked_name(name: &str) -> Result<Box<str>, ApiError> {
-    let is_plain = !name.is_empty() && name.len() <= NAME_BYTES_MAX && !name.chars().any(char::is_control);
+    let length = name.chars().count();
+    let is_plain = (1..=NAME_LENGTH_MAX).contains(&length) && !name.chars().any(char::is_control);
     if is_plain && name.trim() == name {
         Ok(name.into())
     } else {
         Err(ApiError::bad(format!(
-            "a name is one line of 1 to {NAME_BYTES_MAX} bytes, without spaces around it"
+            "a name is one line of 1 to {NAME_LENGTH_MAX} characters, without spaces around it"
         )))
     }
+}
+
+/// What the document says of a name: what [`checked_name`] takes.
+fn plain_name() -> Object {
+    // Every control character, and those with every space.
+    let controls = r"\x00-\x1f\x7f-\x9f";
+    let spaces = r"\x00-\x20\x7f-\xa0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000";
+    Object::builder()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(NAME_LENGTH_MAX))
+        .pattern(Some(format!("^[^{spaces}]([^{controls}]*[^{spaces}])?$")))
+        .build()
+}
+
+/// The same, where there may be none.
+fn maybe_name() -> Object {
+    let mut name = plain_name();
+    name.schema_type = SchemaType::from_iter([Type::String, Type::Null]);
+    name
 }

@@ -75,6 +75,11 @@ impl ApiError {
         Self::none("there is no such node")
     }
 
+    /// 404: there is no such container.
+    pub fn no_container() -> Self {
+        Self::none("there is no such container")
+    }
+
     /// What its status is.
     pub fn status(&self) -> StatusCode {
         self.status

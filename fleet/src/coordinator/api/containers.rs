@@ -1,14 +1,16 @@
-//! Docklord's routes: the containers of one node, and what is done with them.
+//! Docklord's routes: containers, and what is done with them.
 
 use std::sync::Arc;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::{Method, Uri};
+use axum::response::Response;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::ApiError;
+use super::list::written;
 use super::place::{Id, Place};
 use super::principal::Principal;
 use super::query::Query;
@@ -18,24 +20,38 @@ use crate::access::{Role, audit};
 use crate::coordinator::state::Container;
 use crate::limits::SECONDS_MAX;
 
-/// The containers of a node.
+/// The containers of a node, or of all.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ContainerList {
+#[allow(dead_code, reason = "it is written piece by piece, and never whole")]
+pub(super) struct ContainerList<'a> {
     /// Of this request.
     id: String,
     /// Each of them.
-    containers: Vec<ContainerLine>,
+    containers: Vec<ContainerLine<'a>>,
 }
 
 /// One of them.
 #[derive(Debug, Serialize, ToSchema)]
-pub(super) struct ContainerLine {
+pub(super) struct ContainerLine<'a> {
     /// Its name.
-    container_id: String,
+    container_id: &'a str,
     /// Its id: 64 hexadecimal digits.
-    full_id: String,
+    full_id: &'a str,
+    /// Whose it is.
+    node_id: &'a str,
     #[serde(flatten)]
     status: Status,
+}
+
+impl<'a> ContainerLine<'a> {
+    fn of(node_id: &'a str, container: &'a Container) -> Self {
+        Self {
+            container_id: container.name(),
+            full_id: &container.id,
+            node_id,
+            status: Status::of(container),
+        }
+    }
 }
 
 /// How a container is.
@@ -101,7 +117,8 @@ pub(super) struct DoneResult {
     message: String,
 }
 
-/// Containers of a node, as the coordinator knows them.
+/// Containers of a node, as the coordinator knows them; for who may ask every node and names none, those of all that are
+/// connected.
 #[utoipa::path(
     get, path = "/api/containers", tag = "containers",
     params(describe::NodeId),
@@ -111,18 +128,26 @@ pub(super) async fn list(
     State(desk): State<Arc<Desk>>,
     principal: Principal,
     uri: Uri,
-) -> Result<Json<ContainerList>, ApiError> {
-    let place = Place::of(&desk, &principal, Query::of(&uri)?)?;
-    place.query.finish()?;
-    let node = desk.connected(&place.node_id)?;
-    let containers = node.containers.iter().map(|container| ContainerLine {
-        container_id: container.name().to_owned(),
-        full_id: container.id.as_ref().to_owned(),
-        status: Status::of(container),
+) -> Result<Response, ApiError> {
+    let mut query = Query::of(&uri)?;
+    let only = desk.scope(&principal, &mut query)?;
+    query.finish()?;
+    let nodes = match only {
+        Some(node) => vec![desk.connected(&node.node_id)?],
+        None => desk.state.nodes(),
+    };
+    let nodes = nodes.into_iter().filter(|node| node.is_connected);
+    let containers = nodes.flat_map(|node| {
+        let containers: Vec<_> = node.containers.iter().map(Arc::clone).collect();
+        containers
+            .into_iter()
+            .map(move |container| (Arc::clone(&node.node_id), container))
     });
-    Ok(Json(ContainerList {
-        id: super::request_id(),
-        containers: containers.collect(),
+    let head = format!("{{\"id\":\"{}\",\"containers\":[", super::request_id());
+    Ok(written(head, containers, |piece, (node_id, container)| {
+        let line = ContainerLine::of(node_id, container);
+        // Writing to memory does not fail.
+        let _ = serde_json::to_writer(piece, &line);
     }))
 }
 
@@ -130,7 +155,11 @@ pub(super) async fn list(
 #[utoipa::path(
     get, path = "/api/containers/{id}/status", tag = "containers",
     params(describe::ContainerId, describe::NodeId),
-    responses((status = 200, body = ContainerStatus), describe::OfNode),
+    responses(
+        (status = 200, body = ContainerStatus),
+        (status = 409, body = super::answer::ErrorBody, description = "Several nodes have one such."),
+        describe::OfNode,
+    ),
 )]
 pub(super) async fn status(
     State(desk): State<Arc<Desk>>,
@@ -138,11 +167,11 @@ pub(super) async fn status(
     Id(id): Id,
     uri: Uri,
 ) -> Result<Json<ContainerStatus>, ApiError> {
-    let place = Place::of(&desk, &principal, Query::of(&uri)?)?;
+    let place = Place::of(&desk, &principal, &uri, &id)?;
     place.query.finish()?;
     let node = desk.connected(&place.node_id)?;
-    let found = node.containers.find(&id);
-    let found = found.ok_or_else(|| ApiError::none("there is no such container"))?;
+    let found = node.containers.find(&place.container);
+    let found = found.ok_or_else(ApiError::no_container)?;
     Ok(Json(ContainerStatus {
         req_id: super::request_id(),
         status: Status::of(found),
@@ -277,9 +306,9 @@ async fn act(
     uri: &Uri,
     act: &Act,
 ) -> Result<Json<Done>, ApiError> {
-    let mut place = Place::of(desk, principal, Query::of(uri)?)?;
+    let mut place = Place::of(desk, principal, uri, &id)?;
     principal.need(act.role)?;
-    let target = act.target(&id, &mut place.query)?;
+    let target = act.target(&place.container, &mut place.query)?;
     place.query.finish()?;
     desk.connected(&place.node_id)?;
     let bound = crate::docker::waiting::bound(&act.method, &target, reach::USUAL);

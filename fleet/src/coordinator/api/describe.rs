@@ -12,6 +12,7 @@ use utoipa::openapi::{ContentBuilder, OpenApi as Document, Ref, RefOr, Response,
 use utoipa::{IntoParams, IntoResponses, Modify, OpenApi};
 
 use super::answer::{ErrorBody, ErrorText};
+use super::since;
 
 /// The document, without its paths.
 #[derive(Debug, OpenApi)]
@@ -24,7 +25,7 @@ use super::answer::{ErrorBody, ErrorText};
     components(schemas(ErrorBody, ErrorText)),
     modifiers(&Security),
     tags(
-        (name = "containers", description = "Containers of one node"),
+        (name = "containers", description = "Containers, and what is done with them"),
         (name = "nodes", description = "Nodes"),
         (name = "events", description = "What happens"),
         (name = "access", description = "Who may come in, for who may ask every node"),
@@ -55,7 +56,8 @@ impl Modify for Security {
 #[derive(Debug, IntoParams)]
 #[into_params(parameter_in = Query)]
 pub(super) struct NodeId {
-    /// The node that is asked; whoever shows a node's password, or a key for one node, need not say it.
+    /// The node that is asked. Whoever shows a node's password, or a key for one node, need not say it; who may ask every
+    /// node and does not say it asks all of them.
     node_id: Option<String>,
 }
 
@@ -128,14 +130,10 @@ pub(super) struct LogWindow {
     /// Whether each line begins with its time.
     timestamps: Option<bool>,
     /// From when on: RFC 3339, seconds since 1970, or how long ago (10m, 1h30m).
-    #[param(
-        pattern = "^([0-9]{1,10}(\\.[0-9]{1,9})?|([0-9]{1,6}(ns|us|ms|s|m|h))+|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9]))$"
-    )]
+    #[param(schema_with = since::schema)]
     since: Option<String>,
     /// Until when, likewise.
-    #[param(
-        pattern = "^([0-9]{1,10}(\\.[0-9]{1,9})?|([0-9]{1,6}(ns|us|ms|s|m|h))+|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9]))$"
-    )]
+    #[param(schema_with = since::schema)]
     until: Option<String>,
 }
 
@@ -147,14 +145,10 @@ pub(super) struct EventWindow {
     #[param(maximum = 9223372036854775807_i64)]
     after: Option<u64>,
     /// From when on: RFC 3339, seconds since 1970, or how long ago (10m, 1h30m).
-    #[param(
-        pattern = "^([0-9]{1,10}(\\.[0-9]{1,9})?|([0-9]{1,6}(ns|us|ms|s|m|h))+|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9]))$"
-    )]
+    #[param(schema_with = since::schema)]
     since: Option<String>,
     /// Until when, likewise.
-    #[param(
-        pattern = "^([0-9]{1,10}(\\.[0-9]{1,9})?|([0-9]{1,6}(ns|us|ms|s|m|h))+|[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-2]):[0-5][0-9]))$"
-    )]
+    #[param(schema_with = since::schema)]
     until: Option<String>,
     /// Whether it goes on as it happens.
     follow: Option<bool>,
@@ -246,7 +240,7 @@ refusals! {
     /// How a route refuses that asks for what is known of a node.
     OfNode: ASKED, &[(404, "There is none such."), (502, "The node is not connected.")];
     /// How a route refuses that asks a node's Docker.
-    OfContainer: ASKED, BEYOND, &[(404, "There is none such."), (409, "It is not in a state for that.")];
+    OfContainer: ASKED, BEYOND, &[(404, "There is none such."), (409, "It is not in a state for that, or several nodes have one such.")];
     /// How a node's Docker is not reached.
     Beyond: BEYOND;
     /// How a route refuses that keeps something.

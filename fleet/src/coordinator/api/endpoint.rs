@@ -60,8 +60,7 @@ async fn pass_on(
         };
         (node_id, target)
     };
-    let node_id = principal.node(Some(&node_id))?;
-    desk.node(node_id)?;
+    desk.seen(principal, &node_id)?;
     principal.judge(request.method(), &target)?;
     let path: PathAndQuery = target
         .parse()
@@ -73,7 +72,7 @@ async fn pass_on(
         None => None,
     };
     let method = request.method().clone();
-    let far = desk.far(node_id);
+    let far = desk.far(&node_id);
     let until = leave.clone().withdrawn();
     let passing = pass::pass(request, reach::USUAL, seat, until, |request| far.send(request));
     let passed = tokio::select! {
@@ -86,7 +85,7 @@ async fn pass_on(
         let status = passed
             .as_ref()
             .map_or_else(ApiError::status, |answer| answer.status());
-        audit::by(&principal.name(), node_id, (&method, &target), status.as_u16());
+        audit::by(&principal.name(), &node_id, (&method, &target), status.as_u16());
     }
     Ok(passed?.map(Body::new))
 }

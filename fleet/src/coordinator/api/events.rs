@@ -54,14 +54,8 @@ pub(super) async fn events(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     let mut query = Query::of(&uri)?;
-    let named = query.text("node_id")?;
-    let node_id = match (principal.own_node(), &named) {
-        (None, None) => None,
-        _ => Some(principal.node(named.as_deref())?.to_owned()),
-    };
-    if let Some(node_id) = &node_id {
-        desk.node(node_id)?;
-    }
+    let node = desk.scope(&principal, &mut query)?;
+    let node_id = node.map(|node| Arc::clone(&node.node_id));
     let after = query.number("after", 0, SEQUENCE_MAX)?;
     let follows = query.flag("follow")?;
     let max = query
@@ -132,7 +126,7 @@ async fn before(desk: &Desk, moment: i64) -> Result<Sequence, ApiError> {
 /// What of everything is asked for, and how far it was read.
 struct Window {
     desk: Arc<Desk>,
-    node_id: Option<String>,
+    node_id: Option<Arc<str>>,
     since: i64,
     until: i64,
     after: Sequence,

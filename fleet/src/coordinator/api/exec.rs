@@ -12,13 +12,14 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use tokio::time::{Instant, timeout_at};
 use utoipa::ToSchema;
+use utoipa::openapi::{Array, ArrayBuilder, Object, Type};
 
 use super::answer::ApiError;
 use super::body::{Asked, whole};
 use super::output::{Pieces, Stream};
 use super::place::{Id, Place};
 use super::principal::Principal;
-use super::query::{Query, is_container};
+use super::query::is_container;
 use super::reach::{self, Far, ReachError, plain, with_json};
 use super::{Desk, describe};
 use crate::access::{Role, audit};
@@ -30,15 +31,17 @@ use crate::limits::{API_EXEC_OUTPUT_MAX, API_EXEC_WORDS_MAX, API_REQUEST, SECOND
 #[serde(deny_unknown_fields)]
 pub(super) struct Command {
     /// The program and its arguments.
-    #[schema(min_items = 1, max_items = 1024)]
+    #[schema(schema_with = words)]
     command: Vec<String>,
     /// NAME=VALUE each.
     #[serde(default)]
-    #[schema(max_items = 1024)]
+    #[schema(schema_with = variables)]
     env: Vec<String>,
     /// Who runs it, if not whom the container's settings name.
+    #[schema(pattern = "^[^\\x00]*$")]
     user: Option<String>,
     /// Where it runs, likewise.
+    #[schema(pattern = "^[^\\x00]*$")]
     working_dir: Option<String>,
     /// How long it may take in seconds, a minute if nothing is said. After that it is no longer waited for; it may go on.
     #[serde(default, deserialize_with = "whole")]
@@ -57,6 +60,15 @@ impl Command {
             return Err(ApiError::bad(format!(
                 "there are at most {API_EXEC_WORDS_MAX} variables"
             )));
+        }
+        let alone = [&self.user, &self.working_dir];
+        let mut texts = self
+            .command
+            .iter()
+            .chain(&self.env)
+            .chain(alone.into_iter().flatten());
+        if texts.any(|text| text.contains('\0')) {
+            return Err(ApiError::bad("no process can be told a NUL"));
         }
         match self.timeout_seconds {
             None => Ok(API_REQUEST),
@@ -78,6 +90,23 @@ impl Command {
             ..ExecConfig::default()
         }
     }
+}
+
+/// What the document says of the words of a command: none of a process's has a NUL.
+fn words() -> Array {
+    let mut words = variables();
+    words.min_items = Some(1);
+    words
+}
+
+fn variables() -> Array {
+    let text = Object::builder()
+        .schema_type(Type::String)
+        .pattern(Some("^[^\\x00]*$"));
+    ArrayBuilder::new()
+        .items(text)
+        .max_items(Some(API_EXEC_WORDS_MAX))
+        .build()
 }
 
 /// What a command did.
@@ -111,16 +140,16 @@ pub(super) async fn exec(
     uri: Uri,
     Asked(command): Asked<Command>,
 ) -> Result<Json<Outcome>, ApiError> {
-    let place = Place::of(&desk, &principal, Query::of(&uri)?)?;
+    let place = Place::of(&desk, &principal, &uri, &id)?;
     principal.need(Role::Full)?;
     place.query.finish()?;
     let bound = command.check()?;
     desk.connected(&place.node_id)?;
     let far = desk.far(&place.node_id);
-    let ran = run(&far, &id, command.into_config(), bound).await;
+    let ran = run(&far, &place.container, command.into_config(), bound).await;
     let ran = ran.map_err(ApiError::from);
     let status = ran.as_ref().map_or_else(|error| error.status().as_u16(), |_| 200);
-    let target = format!("/containers/{id}/exec");
+    let target = format!("/containers/{}/exec", place.container);
     audit::by(
         &principal.name(),
         &place.node_id,

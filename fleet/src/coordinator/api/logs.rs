@@ -76,10 +76,10 @@ pub(super) async fn logs(
     Id(id): Id,
     uri: Uri,
 ) -> Result<Response, ApiError> {
-    let mut place = Place::of(&desk, &principal, Query::of(&uri)?)?;
+    let mut place = Place::of(&desk, &principal, &uri, &id)?;
     principal.need(Role::Operate)?;
     let follows = place.query.flag("follow")?;
-    let target = target(&id, &mut place.query, follows)?;
+    let target = target(&place.container, &mut place.query, follows)?;
     place.query.finish()?;
     desk.connected(&place.node_id)?;
     let asked = plain(Method::GET, &target);
@@ -87,7 +87,7 @@ pub(super) async fn logs(
     let answer = far.order(asked, Some(reach::USUAL)).await?;
     let pieces = match Pieces::of_log(answer.headers()) {
         Some(pieces) => pieces,
-        None => of_container(&far, &id).await?,
+        None => of_container(&far, &place.container).await?,
     };
     if follows {
         return Ok(followed(answer, pieces));

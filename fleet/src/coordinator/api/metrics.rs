@@ -54,9 +54,8 @@ pub(super) async fn one(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     Query::of(&uri)?.finish()?;
-    let node_id = principal.node(Some(&node_id))?;
-    desk.node(node_id)?;
-    Ok(text(desk.metrics.render(Some(node_id)).await))
+    let node = desk.seen(&principal, &node_id)?;
+    Ok(text(desk.metrics.render(Some(&node.node_id)).await))
 }
 
 /// Where Prometheus finds each node's part, for its discovery by HTTP (`http_sd_configs`).

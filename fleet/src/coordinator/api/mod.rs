@@ -14,6 +14,7 @@ mod entrance;
 mod events;
 mod exec;
 mod leave;
+mod list;
 mod logs;
 mod metrics;
 mod nodes;
@@ -59,6 +60,7 @@ use super::tunnels::TunnelError;
 use crate::front::failures::Failures;
 use crate::limits::SOCKETS_MAX;
 use leave::Leaves;
+use query::Query;
 use reach::{Far, Reach};
 
 /// How users are served.
@@ -107,6 +109,19 @@ impl Desk {
     /// A node that is there.
     fn node(&self, node_id: &str) -> Result<Arc<NodeView>, ApiError> {
         self.state.node(node_id).ok_or_else(ApiError::no_node)
+    }
+
+    /// One that whoever asks may see.
+    fn seen(&self, principal: &Principal, node_id: &str) -> Result<Arc<NodeView>, ApiError> {
+        principal.node(Some(node_id))?;
+        self.node(node_id)
+    }
+
+    /// The one that a query names, or the only one that whoever asks may see; none where it is for all.
+    fn scope(&self, principal: &Principal, query: &mut Query) -> Result<Option<Arc<NodeView>>, ApiError> {
+        let named = query.text("node_id")?;
+        let node_id = principal.node(named.as_deref())?;
+        node_id.map(|node_id| self.node(node_id)).transpose()
     }
 
     /// One that is connected.

@@ -3,25 +3,20 @@
 use std::sync::Arc;
 
 use axum::Json;
-use axum::body::Body;
 use axum::extract::State;
-use axum::http::header::CONTENT_TYPE;
-use axum::http::{HeaderValue, Method, StatusCode, Uri};
+use axum::http::{Method, StatusCode, Uri};
 use axum::response::{IntoResponse as _, Response};
-use bytes::Bytes;
-use futures_util::stream;
 use serde::Serialize;
 use utoipa::ToSchema;
 
 use super::answer::ApiError;
+use super::list::written;
 use super::place::Segment;
 use super::principal::Principal;
 use super::query::Query;
 use super::shapes::NodeShape;
 use super::{Desk, describe};
 use crate::access::audit;
-use crate::coordinator::state::NodeView;
-use crate::limits::API_LIST_PIECE;
 
 /// Nodes, by id.
 #[derive(Debug, Serialize, ToSchema)]
@@ -46,39 +41,11 @@ pub(super) async fn list(
     query.finish()?;
     let mut nodes = desk.state.nodes();
     nodes.retain(|node| principal.sees(&node.node_id));
-    let mut response = Response::new(written(nodes, with_containers));
-    let json = HeaderValue::from_static("application/json");
-    response.headers_mut().insert(CONTENT_TYPE, json);
-    Ok(response)
-}
-
-/// A list that is written as it is read: of all nodes with all containers there is never more than a piece in memory.
-fn written(nodes: Vec<Arc<NodeView>>, with_containers: bool) -> Body {
-    let pieces = stream::unfold(
-        (nodes.into_iter(), Some("{\"nodes\":[")),
-        move |(mut nodes, mut open)| async move {
-            // The end was written.
-            let before = open.take()?;
-            let mut piece = Vec::with_capacity(API_LIST_PIECE * 2);
-            piece.extend_from_slice(before.as_bytes());
-            let mut is_first = before.len() > 1;
-            while piece.len() < API_LIST_PIECE {
-                let Some(node) = nodes.next() else {
-                    piece.extend_from_slice(b"]}");
-                    return Some((Ok::<_, std::io::Error>(Bytes::from(piece)), (nodes, None)));
-                };
-                if !std::mem::take(&mut is_first) && piece.last() != Some(&b',') {
-                    piece.push(b',');
-                }
-                // Writing to memory does not fail.
-                let _ = serde_json::to_writer(&mut piece, &NodeShape::of(&node, with_containers));
-            }
-            // Between two pieces stands what stands between two nodes, where there is another.
-            let next = if nodes.len() == 0 { " " } else { "," };
-            Some((Ok(Bytes::from(piece)), (nodes, Some(next))))
-        },
-    );
-    Body::from_stream(pieces)
+    let head = "{\"nodes\":[".to_owned();
+    Ok(written(head, nodes.into_iter(), move |piece, node| {
+        // Writing to memory does not fail.
+        let _ = serde_json::to_writer(piece, &NodeShape::of(node, with_containers));
+    }))
 }
 
 /// One node, with its containers.
@@ -93,7 +60,7 @@ pub(super) async fn one(
     uri: Uri,
 ) -> Result<Response, ApiError> {
     Query::of(&uri)?.finish()?;
-    let node = desk.node(principal.node(Some(&node_id))?)?;
+    let node = desk.seen(&principal, &node_id)?;
     Ok(Json(NodeShape::of(&node, true)).into_response())
 }
 

@@ -55,16 +55,10 @@ pub(super) async fn observe(
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
     let mut query = Query::of(&uri)?;
-    let named = query.text("node_id")?;
+    let node = desk.scope(&principal, &mut query)?;
     let after = query.number("after", 0, SEQUENCE_MAX)?;
     query.finish()?;
-    let node_id = match (principal.own_node(), &named) {
-        (None, None) => None,
-        _ => Some(principal.node(named.as_deref())?.to_owned()),
-    };
-    if let Some(node_id) = &node_id {
-        desk.node(node_id)?;
-    }
+    let node_id = node.map(|node| Arc::clone(&node.node_id));
     let place = desk.socket_place()?;
     let upgrade = socket(upgrade)?;
     Ok(upgrade.on_upgrade(async move |socket| {
@@ -106,7 +100,7 @@ enum End {
 
 struct Observer {
     desk: Arc<Desk>,
-    node_id: Option<String>,
+    node_id: Option<Arc<str>>,
     socket: WebSocket,
 }
 

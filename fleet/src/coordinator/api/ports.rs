@@ -8,6 +8,7 @@ use axum::extract::State;
 use axum::http::{Method, StatusCode, Uri};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
+use utoipa::openapi::{Object, Type};
 
 use super::answer::ApiError;
 use super::body::Asked;
@@ -27,11 +28,37 @@ pub(super) struct NewPort {
     /// Whose Docker it is.
     node_id: String,
     /// Where: an address and a port of this machine, 0 for any that is free.
-    #[schema(example = "127.0.0.1:2375")]
+    #[schema(schema_with = address)]
     address: String,
     /// Whether it is by TLS, for those with a client certificate; without, only this machine may come.
     #[serde(default)]
     tls: bool,
+}
+
+/// What the document says of an address with a port.
+fn address() -> Object {
+    let byte = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])";
+    let four = format!("({byte}\\.){{3}}{byte}");
+    let word = "[0-9A-Fa-f]{1,4}";
+    // With as many words before the gap as there may be, and the others behind it.
+    let gaps = (1..7).map(|before| {
+        let behind = 7 - before;
+        format!("({word}:){{1,{before}}}(:{word}){{1,{behind}}}")
+    });
+    let ends = [
+        format!("({word}:){{7}}{word}"),
+        format!("({word}:){{1,7}}:"),
+        format!(":(:{word}){{1,7}}"),
+        "::".to_owned(),
+    ];
+    let six: Vec<String> = gaps.chain(ends).collect();
+    let six = six.join("|");
+    let port = "(6553[0-5]|655[0-2][0-9]|65[0-4][0-9]{2}|6[0-4][0-9]{3}|[1-5][0-9]{4}|[1-9]?[0-9]{1,3})";
+    Object::builder()
+        .schema_type(Type::String)
+        .pattern(Some(format!("^({four}|\\[({six})\\]):{port}$")))
+        .examples(["127.0.0.1:2375"])
+        .build()
 }
 
 /// A port.
@@ -97,7 +124,7 @@ pub(super) async fn list(
     responses(
         (status = 201, body = PortLine),
         (status = 404, body = super::answer::ErrorBody, description = "There is no such node."),
-        (status = 409, body = super::answer::ErrorBody, description = "Something listens there already."),
+        (status = 409, body = super::answer::ErrorBody, description = "Nobody can listen there, or the coordinator has nothing to know certificates by."),
         describe::Kept, describe::OfBody,
     ),
 )]
@@ -116,7 +143,8 @@ pub(super) async fn open(
         .map_err(|_| ApiError::bad("`address` is an address and a port, such as 127.0.0.1:2375"))?;
     let opened = desk.ports.open(&asked.node_id, address, asked.tls).await;
     let port = opened.map_err(|error| match error {
-        PortError::Plain | PortError::NoAuthority => ApiError::bad(error.to_string()),
+        PortError::Plain => ApiError::denied(error.to_string()),
+        PortError::NoAuthority => ApiError::new(StatusCode::CONFLICT, error.to_string()),
         PortError::Listen(_) => {
             ApiError::new(StatusCode::CONFLICT, "nobody can listen there").with_detail(error.to_string())
         }

@@ -95,16 +95,14 @@ impl Principal {
         access::judge(self.role(), method, target).map_err(|denied| ApiError::denied(denied.to_string()))
     }
 
-    /// The node that a request is for: the one they may see, or the one it names.
+    /// The node that a request is for: the one they may see, or the one it names; none where it is for all.
     ///
     /// # Errors
-    /// 400 where there is none, 404 where it is another than the one they may see.
-    pub fn node<'a>(&'a self, named: Option<&'a str>) -> Result<&'a str, ApiError> {
+    /// 404 where it is another than the one they may see.
+    pub fn node<'a>(&'a self, named: Option<&'a str>) -> Result<Option<&'a str>, ApiError> {
         match (self.own_node(), named) {
             (Some(own), Some(named)) if own != named => Err(ApiError::no_node()),
-            (Some(own), _) => Ok(own),
-            (None, Some(named)) => Ok(named),
-            (None, None) => Err(ApiError::bad("name a node by `node_id`")),
+            (own, named) => Ok(own.or(named)),
         }
     }
 }
@@ -136,17 +134,17 @@ mod tests {
 
     #[test]
     fn nodes() {
-        let check = |who: &Principal, named: Option<&str>, expected: Result<&str, u16>| {
+        let check = |who: &Principal, named: Option<&str>, expected: Result<Option<&str>, u16>| {
             let seen = who.node(named).map_err(|error| error.status().as_u16());
             assert_eq!(seen, expected, "{who:?} {named:?}");
         };
         let owner = Principal::Node("a".into());
-        check(&owner, None, Ok("a"));
-        check(&owner, Some("a"), Ok("a"));
+        check(&owner, None, Ok(Some("a")));
+        check(&owner, Some("a"), Ok(Some("a")));
         check(&owner, Some("b"), Err(404));
-        check(&Principal::Admin, Some("b"), Ok("b"));
-        check(&Principal::Admin, None, Err(400));
-        check(&key(Role::Full, None), None, Err(400));
+        check(&Principal::Admin, Some("b"), Ok(Some("b")));
+        check(&Principal::Admin, None, Ok(None));
+        check(&key(Role::Full, None), None, Ok(None));
         check(&key(Role::Full, Some("b")), Some("a"), Err(404));
     }
 

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use jiff::Timestamp;
+use jiff::civil::DateTime;
+use utoipa::openapi::{Object, Type};
 
 use super::answer::ApiError;
 
@@ -29,17 +30,49 @@ pub(super) fn for_docker(nanoseconds: i64) -> String {
     format!("{seconds}.{rest:09}")
 }
 
+/// RFC 3339, and nothing that is merely like it.
 fn calendar(text: &str) -> Option<i64> {
-    let at: Timestamp = text.parse().ok()?;
-    let far = if at.as_second() < 0 { i64::MIN } else { i64::MAX };
-    Some(i64::try_from(at.as_nanosecond()).unwrap_or(far))
+    let text = text.to_ascii_uppercase();
+    let (local, ahead) = match text.strip_suffix('Z') {
+        Some(local) => (local, 0),
+        None => {
+            let (local, zone) = text.split_at_checked(text.len().checked_sub(6)?)?;
+            (local, ahead(zone)?)
+        }
+    };
+    let digits = |c: char| if c.is_ascii_digit() { '0' } else { c };
+    let shape: String = local.chars().map(digits).collect();
+    let fraction = shape.strip_prefix("0000-00-00T00:00:00")?;
+    if !fraction.is_empty() && !fraction.strip_prefix('.').is_some_and(is_fraction) {
+        return None;
+    }
+    let local: DateTime = local.parse().ok()?;
+    let local = local.duration_since(DateTime::constant(1970, 1, 1, 0, 0, 0, 0));
+    let at = local.as_nanos() - i128::from(ahead) * 1_000_000_000;
+    let far = if at < 0 { i64::MIN } else { i64::MAX };
+    Some(i64::try_from(at).unwrap_or(far))
+}
+
+/// How many seconds a zone such as `+01:30` is ahead.
+fn ahead(zone: &str) -> Option<i64> {
+    let (sign, rest) = match zone.split_at_checked(1)? {
+        ("+", rest) => (1, rest),
+        ("-", rest) => (-1, rest),
+        _ => return None,
+    };
+    let (hours, minutes) = rest.split_once(':')?;
+    let number = |text: &str, end: i64| {
+        let is_number = text.len() == 2 && is_digits(text);
+        let number: i64 = text.parse().ok()?;
+        (is_number && number < end).then_some(number)
+    };
+    Some(sign * (number(hours, 24)? * 3600 + number(minutes, 60)? * 60))
 }
 
 fn seconds(text: &str) -> Option<i64> {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, "0"));
-    let is_number = |text: &str| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit());
     let digits = whole.strip_prefix('-').unwrap_or(whole);
-    if !is_number(digits) || !is_number(fraction) || fraction.len() > 9 {
+    if !is_digits(digits) || digits.len() > 18 || !is_fraction(fraction) {
         return None;
     }
     let rest: i64 = format!("{fraction:0<9}").parse().ok()?;
@@ -47,6 +80,14 @@ fn seconds(text: &str) -> Option<i64> {
     let signed = if whole.starts_with('-') { -rest } else { rest };
     // A moment that is too far away for nanoseconds is as good as the last there is.
     Some(seconds.saturating_mul(1_000_000_000).saturating_add(signed))
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn is_fraction(text: &str) -> bool {
+    is_digits(text) && text.len() <= 9
 }
 
 /// A span as Docker has it: numbers with units, one after another.
@@ -59,6 +100,10 @@ fn span(text: &str) -> Option<Duration> {
     while !rest.is_empty() {
         let end = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let (number, behind) = rest.split_at(end);
+        let (whole, fraction) = number.split_once('.').unwrap_or((number, "0"));
+        if !is_digits(whole) || whole.len() > 10 || !is_fraction(fraction) {
+            return None;
+        }
         let units = ["ns", "us", "ms", "s", "m", "h"];
         // `m` begins `ms` too, so the longest that fits.
         let unit = units
@@ -78,6 +123,27 @@ fn span(text: &str) -> Option<Duration> {
         rest = behind.strip_prefix(unit)?;
     }
     Some(all)
+}
+
+/// What the document says of a moment: just what [`moment`] takes, or nothing at all.
+pub(super) fn schema() -> Object {
+    const FRACTION: &str = "(\\.[0-9]{1,9})?";
+    let days = [
+        "[0-9]{4}-(0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])",
+        "[0-9]{4}-(0[469]|11)-(0[1-9]|[12][0-9]|30)",
+        "[0-9]{4}-02-(0[1-9]|1[0-9]|2[0-8])",
+        "[0-9]{2}(0[48]|[2468][048]|[13579][26])-02-29",
+        "([02468][048]|[13579][26])00-02-29",
+    ]
+    .join("|");
+    let hours = "([01][0-9]|2[0-3]):[0-5][0-9]";
+    let calendar = format!("({days})[Tt]{hours}:([0-5][0-9]|60){FRACTION}([Zz]|[+-]{hours})");
+    let seconds = format!("-?[0-9]{{1,18}}{FRACTION}");
+    let span = format!("([0-9]{{1,10}}{FRACTION}(ns|us|ms|s|m|h))+");
+    Object::builder()
+        .schema_type(Type::String)
+        .pattern(Some(format!("^({seconds}|{span}|{calendar})?$")))
+        .build()
 }
 
 #[cfg(test)]
@@ -105,11 +171,23 @@ mod tests {
         check("1.5h", Some(NOW - 5_400_000_000_000));
         check("100ms", Some(NOW - 100_000_000));
         check("99999999999", Some(i64::MAX));
-        check("9223372036854775807", Some(i64::MAX));
-        check("9223372036854775808", None);
+        check("999999999999999999", Some(i64::MAX));
+        check("1000000000000000000", None);
         check("9999999999h", Some(NOW - i64::MAX));
         check("9999-01-01T00:00:00Z", Some(i64::MAX));
-        check("0001-01-01T00:00:00Z", Some(i64::MIN));
+        check("9999-12-31T23:59:60-23:59", Some(i64::MAX));
+        check("0000-01-01T00:00:00+23:59", Some(i64::MIN));
+        check("2023-11-14t22:13:20.5z", Some(NOW + 500_000_000));
+        check("2024-02-29T00:00:00-01:30", Some(1_709_170_200_000_000_000));
+        check("2023-02-29T00:00:00Z", None);
+        check("2023-11-14 22:13:20Z", None);
+        check("2023-11-14T22:13Z", None);
+        check("2023-11-14T22:13:20", None);
+        check("2023-11-14T22:13:20.Z", None);
+        check("2023-11-14T22:13:20,5Z", None);
+        check("2023-11-14T22:13:20+24:00", None);
+        check("2023-11-14T22:13:20+0100", None);
+        check("2023-11-14T22:13:20Z[UTC]", None);
         check("99999999999999999999h", None);
         check("", None);
         check("yesterday", None);
@@ -117,6 +195,9 @@ mod tests {
         check("10x", None);
         check("m", None);
         check("1..5s", None);
+        check("1.s", None);
+        check(".5s", None);
+        check("10000000000s", None);
         check("--1", None);
         check("+1", None);
         check("1e9", None);

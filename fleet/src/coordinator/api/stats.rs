@@ -14,7 +14,6 @@ use utoipa::ToSchema;
 use super::answer::ApiError;
 use super::place::{Id, Place};
 use super::principal::Principal;
-use super::query::Query;
 use super::reach::{self, plain};
 use super::{Desk, describe};
 
@@ -65,10 +64,13 @@ pub(super) async fn stats(
     Id(id): Id,
     uri: Uri,
 ) -> Result<Json<Stats>, ApiError> {
-    let place = Place::of(&desk, &principal, Query::of(&uri)?)?;
+    let place = Place::of(&desk, &principal, &uri, &id)?;
     place.query.finish()?;
     desk.connected(&place.node_id)?;
-    let asked = plain(Method::GET, &format!("/containers/{id}/stats?stream=false"));
+    let asked = plain(
+        Method::GET,
+        &format!("/containers/{}/stats?stream=false", place.container),
+    );
     let told: ContainerStatsResponse = desk.far(&place.node_id).ask(asked, reach::USUAL).await?;
     Ok(Json(Stats {
         id: super::request_id(),

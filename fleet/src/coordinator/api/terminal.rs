@@ -59,8 +59,7 @@ pub(super) async fn terminal(
     uri: Uri,
     upgrade: Result<WebSocketUpgrade, WebSocketUpgradeRejection>,
 ) -> Result<Response, ApiError> {
-    let node_id = principal.node(Some(&node_id))?.to_owned();
-    desk.node(&node_id)?;
+    desk.seen(&principal, &node_id)?;
     principal.need(Role::Full)?;
     let wanted = Wanted::of(&uri)?;
     let upgrade = socket(upgrade)?;
@@ -122,7 +121,7 @@ impl Wanted {
         let rows = query.number("rows", 1, 1000)?.unwrap_or(24);
         query.finish()?;
         if !is_container(&container) {
-            return Err(ApiError::none("there is no such container"));
+            return Err(ApiError::no_container());
         }
         if command.is_empty() {
             command.push("/bin/sh".to_owned());

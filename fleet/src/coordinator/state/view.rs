@@ -201,22 +201,29 @@ impl Containers {
     /// The one of this id, or this name, with or without a slash, or, if only one has it, this beginning of an id: in
     /// that order, as Docker has it.
     pub fn find(&self, reference: &str) -> Option<&Arc<Container>> {
+        match self.matching(reference) {
+            [found] => Some(found),
+            _ => None,
+        }
+    }
+
+    /// Those that this can mean: the one of this id, the one of this name, or all whose ids begin so, in that order.
+    pub fn matching(&self, reference: &str) -> &[Arc<Container>] {
         if let Some(found) = self.get(reference) {
-            return Some(found);
+            return std::slice::from_ref(found);
         }
         let name = reference.strip_prefix('/').unwrap_or(reference);
         let named = |container: &&Arc<Container>| container.names.iter().any(|known| **known == *name);
         if let Some(found) = self.all.iter().find(named) {
-            return Some(found);
+            return std::slice::from_ref(found);
         }
         if reference.is_empty() {
-            return None;
+            return &[];
         }
         let first = self.all.partition_point(|known| *known.id < *reference);
-        let mut matching = self.all.get(first..)?.iter();
-        let found = matching.next().filter(|known| known.id.starts_with(reference))?;
-        let is_unique = matching.next().is_none_or(|next| !next.id.starts_with(reference));
-        is_unique.then_some(found)
+        let rest = self.all.get(first..).unwrap_or_default();
+        let end = rest.partition_point(|known| known.id.starts_with(reference));
+        rest.get(..end).unwrap_or_default()
     }
 
     /// The same with these put in, or, where there is none, taken out.

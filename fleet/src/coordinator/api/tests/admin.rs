@@ -149,14 +149,14 @@ async fn a_port_is_a_nodes_docker() {
             .admin("POST /api/ports", new("0.0.0.0:0", false))
             .await
             .status,
-        400
+        403
     );
     assert_eq!(
         scene
             .admin("POST /api/ports", new("127.0.0.1:0", true))
             .await
             .status,
-        400
+        409
     );
     assert_eq!(
         scene

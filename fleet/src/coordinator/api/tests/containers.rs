@@ -16,7 +16,7 @@ async fn lists_come_from_what_is_known() {
     assert_eq!(
         list["containers"],
         json!([{
-            "container_id": "web", "full_id": CONTAINER, "status": "running", "created": 1_700_000_000,
+            "container_id": "web", "full_id": CONTAINER, "node_id": NODE, "status": "running", "created": 1_700_000_000,
             "started_at": 1_700_000_001, "finished_at": 0, "exit_code": 0,
         }])
     );
@@ -94,6 +94,58 @@ async fn acts() {
         done["result"],
         json!({ "container_id": "web", "action": "stop", "message": "Container stopped successfully" })
     );
+}
+
+#[tokio::test]
+async fn who_sees_every_node_need_not_name_one() {
+    const OTHER: &str = "otherother123456";
+    const OTHER_S: &str = "c1ffee0000000000000000000000000000000000000000000000000000000000";
+    let scene = Scene::start().await;
+    let key = scene.key(Role::Full, None).await;
+    let list = async |query: &str| {
+        let seen = scene.by_key(&format!("GET /api/containers{query}"), &key).await;
+        let list = seen.json()["containers"].as_array().unwrap().clone();
+        let ids = list
+            .iter()
+            .map(|line| (line["node_id"].clone(), line["full_id"].clone()));
+        ids.collect::<Vec<_>>()
+    };
+    assert_eq!(list("").await, [(json!(NODE), json!(CONTAINER))]);
+    let act = async |reference: &str, asked: Option<&str>, expected: u16| {
+        for id in [asked.unwrap_or("none"), reference] {
+            let docker = format!("POST /containers/{id}/start");
+            scene.script.answer(&docker, 204, JSON, "");
+        }
+        let seen = scene
+            .by_key(&format!("POST /api/containers/{reference}/start"), &key)
+            .await;
+        assert_eq!(seen.status, expected, "{reference} {seen:?}");
+        let asked = asked.map(|id| format!("POST /containers/{id}/start"));
+        assert_eq!(scene.script.asked(), Vec::from_iter(asked), "{reference}");
+        let told = scene
+            .by_key(&format!("GET /api/containers/{reference}/status"), &key)
+            .await;
+        assert_eq!(told.status, expected, "{reference} {told:?}");
+    };
+    act("web", Some(CONTAINER), 200).await;
+    act("c", Some(CONTAINER), 200).await;
+    act("nosuch", None, 404).await;
+    scene.second_node(OTHER, OTHER_S).await;
+    act("web", None, 409).await;
+    act("c", None, 409).await;
+    act("c0", Some(CONTAINER), 200).await;
+    act(CONTAINER, Some(CONTAINER), 200).await;
+    let (one, other) = ((json!(NODE), json!(CONTAINER)), (json!(OTHER), json!(OTHER_S)));
+    assert_eq!(list("").await, [one.clone(), other.clone()]);
+    assert_eq!(list(&format!("?node_id={OTHER}")).await, [other.clone()]);
+    scene.state.disconnected(NODE, scene.attendance.connection);
+    assert_eq!(list("").await, [other]);
+    // One that is away has it still: nothing is done on the other.
+    act("web", None, 409).await;
+    let owner = scene.owner(&format!("GET /api/containers?node_id={OTHER}")).await;
+    assert_eq!(owner.status, 404);
+    let asked = format!("GET /api/containers?node_id={NODE}");
+    assert_eq!(scene.by_key(&asked, &key).await.status, 502);
 }
 
 #[tokio::test]
@@ -216,6 +268,8 @@ async fn commands() {
     assert!(asked[0].contains(r#""Cmd":["ls","-l"]"#), "{asked:?}");
     assert_eq!(ask(json!({ "command": [] })).await.status, 400);
     assert_eq!(ask(json!({ "command": "ls" })).await.status, 400);
+    assert_eq!(ask(json!({ "command": ["l\0s"] })).await.status, 400);
+    assert_eq!(ask(json!({ "command": ["ls"], "user": "\0" })).await.status, 400);
     assert_eq!(ask(json!({ "command": ["ls"], "tty": true })).await.status, 400);
     assert_eq!(
         ask(json!({ "command": ["ls"], "timeout_seconds": 0 }))

@@ -189,7 +189,7 @@ impl Scene {
         let state = State::open(Arc::clone(&shared) as _, Arc::clone(&shared) as _)
             .await
             .unwrap();
-        let attendance = enrol(&store, &state).await;
+        let attendance = enrol(&store, &state, NODE).await;
         let script = Arc::new(Script::default());
         let reach: Arc<dyn Reach> = Arc::new(Tunnels(Arc::clone(&script)));
         let router = router(Parts {
@@ -267,6 +267,16 @@ impl Scene {
         Seen::of(docker::exchange(stream, request(asked, body)).await.unwrap()).await
     }
 
+    /// One more node, which has one container that is the same but for its id.
+    pub(super) async fn second_node(&self, node_id: &str, container_id: &str) {
+        enrol(&self.store, &self.state, node_id).await;
+        let container = proto::Container {
+            id: container_id.to_owned(),
+            ..container("running")
+        };
+        self.state.snapshot(node_id, vec![container]).await.unwrap();
+    }
+
     /// The node tells that its container was found so after an event.
     pub(super) async fn happens(&self, number: u64, action: &str, state: &str) {
         let event = proto::Event {
@@ -326,7 +336,7 @@ pub(super) fn container(state: &str) -> proto::Container {
     }
 }
 
-async fn enrol(store: &Embedded, state: &Arc<State>) -> Attendance {
+async fn enrol(store: &Embedded, state: &Arc<State>, node_id: &str) -> Attendance {
     let enrolment = Enrolment {
         token_hash: digest("token"),
         name: None,
@@ -335,7 +345,7 @@ async fn enrol(store: &Embedded, state: &Arc<State>) -> Attendance {
     };
     store.add_enrolment(enrolment).await.unwrap();
     let record = NodeRecord {
-        node_id: NODE.into(),
+        node_id: node_id.into(),
         name: "phone".into(),
         public_key: [7; 32],
         password_salt: b"salt".to_vec(),
@@ -347,14 +357,14 @@ async fn enrol(store: &Embedded, state: &Arc<State>) -> Attendance {
     store.enrol(digest("token"), record.clone(), now()).await.unwrap();
     state.enrolled(&record).await.unwrap();
     let hello = NodeHello {
-        node_id: NODE.into(),
+        node_id: node_id.into(),
         hostname: "phone-1".into(),
         version: "0.1.0".into(),
         os: "linux".into(),
         arch: "x86_64".into(),
     };
     let attendance = state.connected(hello).await.unwrap();
-    state.snapshot(NODE, vec![container("running")]).await.unwrap();
+    state.snapshot(node_id, vec![container("running")]).await.unwrap();
     attendance
 }
 
