@@ -12,7 +12,7 @@ use crate::front::tls::Files;
 use crate::hawser::{LogArguments, truth};
 
 /// Where a coordinator keeps what it knows, unless told otherwise.
-pub(super) const STATE_DIR: &str = "/var/lib/socketd-fleet";
+pub(super) const STATE_DIR: &str = "/var/lib/socketd-fleet-coordinator";
 
 /// Arguments of `socketd-fleet coordinator`. Each has a variable; a flag beats its variable.
 #[derive(Debug, Clone, Args)]

@@ -52,7 +52,7 @@ pub struct Form {
 }
 
 /// Where a node keeps who it is, unless told otherwise.
-const STATE_DIR: &str = "/var/lib/socketd-fleet/node";
+const STATE_DIR: &str = "/var/lib/socketd-fleet-node";
 
 /// What a node is asked to be.
 #[derive(Debug, Clone, Args)]

@@ -39,6 +39,7 @@ fn with_systemd() {
     ends_what_hangs(&machine);
     container.assert_untouched(&machine);
     an_agent_serves(&machine);
+    a_coordinator_and_a_node_serve(&machine);
 
     machine.run("dpkg -r socketd");
     assert!(!container.lives(&machine));
@@ -79,7 +80,7 @@ fn units_are_sound(machine: &Machine) {
     ));
 }
 
-/// The agent for Dockhand, in a package of its own: off until it is enabled, without a user of its own, and gone as a whole.
+/// The agent for Dockhand, in a package of its own: off until it is enabled, without a user of its own.
 fn an_agent_serves(machine: &Machine) {
     machine.run(&format!("dpkg -i {FOLDER}/fleet.deb"));
     let unit = "socketd-hawser.service";
@@ -99,13 +100,63 @@ fn an_agent_serves(machine: &Machine) {
         "{ask}/containers/json -H 'X-Hawser-Token: a-token-of-a-test'"
     ));
     assert!(shown.contains("/web"), "{shown}");
+    assert_powerless(machine, unit);
+}
+
+/// A coordinator and a node, of the same package: off until they are enabled, together with the agent, and gone as a whole.
+fn a_coordinator_and_a_node_serve(machine: &Machine) {
+    let (coordinator, node) = ("socketd-coordinator.service", "socketd-node.service");
+    for unit in [coordinator, node] {
+        assert!(machine.attempt(&format!("systemctl is-enabled {unit}")).is_err());
+        let said = machine.run(&format!("systemd-analyze verify --man=no {unit} 2>&1"));
+        assert_eq!(said, "");
+        machine.run(&format!(
+            "systemd-analyze security --threshold={EXPOSURE_MAX} {unit} >/dev/null"
+        ));
+    }
+    machine.run(&format!("systemctl enable --now {coordinator}"));
+    let enrol = "socketd-fleet coordinator enrol --name phone --json";
+    let enrolled = pace::until("the coordinator answers", SOON, || machine.attempt(enrol).ok());
+    let enrolled: serde_json::Value = serde_json::from_str(&enrolled).unwrap();
+    let token = enrolled["token"].as_str().unwrap();
+    machine.run(&format!(
+        "umask 077; echo {token} >/etc/socketd-fleet/node/token; systemctl enable --now {node}"
+    ));
+    let containers =
+        "curl -s --unix-socket /var/lib/socketd-fleet-coordinator/admin.sock http://x/api/containers";
+    let is_there = || {
+        let shown = machine.run(containers);
+        shown.contains("\"web\"").then_some(())
+    };
+    pace::until("the coordinator knows of the container", SOON, is_there);
+    for unit in [coordinator, node] {
+        assert_powerless(machine, unit);
+    }
+    // Who it is stays, and takes no token.
+    let identity = "socketd-fleet node identity --json";
+    let before = machine.run(identity);
+    machine.run(&format!(
+        "rm /etc/socketd-fleet/node/token; systemctl restart {coordinator} {node}"
+    ));
+    pace::until("both are there again", SOON, || {
+        machine
+            .attempt(containers)
+            .ok()
+            .filter(|shown| shown.contains("\"web\""))
+    });
+    assert_eq!(machine.run(identity), before);
+    machine.run("dpkg -P socketd-fleet");
+    let left = machine.run("ls -d /etc/socketd-fleet /var/lib/socketd-fleet* /var/lib/private/socketd-fleet* 2>/dev/null || true");
+    assert_eq!(left, "");
+}
+
+/// It has no power, and no user of root's.
+fn assert_powerless(machine: &Machine, unit: &str) {
     let status = machine.run(&format!("cat /proc/$(systemctl show -P MainPID {unit})/status"));
     for line in ["Seccomp:\t2", "NoNewPrivs:\t1", "CapBnd:\t0000000000000000"] {
         assert!(status.contains(line), "{line}\n{status}");
     }
     assert!(!status.contains("Uid:\t0"), "{status}");
-    machine.run("dpkg -P socketd-fleet");
-    assert_eq!(machine.run("ls -d /etc/socketd-fleet /var/lib/socketd-fleet /var/lib/private/socketd-fleet 2>/dev/null || true"), "");
 }
 
 /// What systemd takes away is not what socketd needs to put up its own walls.
