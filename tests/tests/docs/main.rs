@@ -67,6 +67,11 @@ fn dockhand() {
 }
 
 #[test]
+fn fleet() {
+    follow("docs/fleet.md");
+}
+
+#[test]
 fn phone() {
     follow("docs/phone.md");
 }

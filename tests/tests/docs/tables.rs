@@ -7,6 +7,7 @@ pub(crate) const DOCUMENTS: &[(&str, &[&str])] = &[
     ("docs/portainer.md", PAIR),
     ("docs/dockhand.md", &[BRIDGE, CERTIFICATES, TLS]),
     ("docs/phone.md", &[BRIDGE, LOOPBACK, PHONE]),
+    ("docs/fleet.md", PAIR),
     ("docs/services.md", &[BRIDGE, FILE, BY_FILE]),
 ];
 
@@ -106,6 +107,14 @@ pub(crate) const ELSEWHERE: &[(&str, &str)] = &[
     ),
     (
         "sudo systemctl enable --now socketd-hawser",
+        "tests/services starts the units under systemd",
+    ),
+    (
+        "sudo systemctl stop socketd-coordinator",
+        "tests/services starts the units under systemd",
+    ),
+    (
+        "sudo systemctl start socketd-coordinator",
         "tests/services starts the units under systemd",
     ),
     (
