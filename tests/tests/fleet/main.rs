@@ -4,6 +4,7 @@ mod crowd;
 mod dockerd;
 mod endpoint;
 mod faces;
+mod faults;
 mod nat;
 mod portainer;
 mod restarts;

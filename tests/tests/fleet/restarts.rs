@@ -36,4 +36,18 @@ fn killed_again_and_again() {
     let mut heard = scene.heard("die last");
     heard.retain(|what, _| !what.starts_with("changed "));
     assert_eq!(heard, scene.happened());
+    // Whoever goes has gone, once, before it is back: a coordinator that was killed says so when it begins again.
+    let told = scene.admin().get("/api/events?after=0").expect(200).json();
+    let actions = told["events"].as_array().unwrap().iter().filter_map(|line| {
+        let action = line["event"]["action"].as_str()?;
+        (line["event"]["type"] == "node" && action.contains("connected")).then_some(action)
+    });
+    let actions: Vec<&str> = actions.collect();
+    for (at, action) in actions.iter().enumerate() {
+        assert_eq!(*action, ["connected", "disconnected"][at % 2], "{actions:?}");
+    }
+    assert!(
+        actions.len() > 4 * ROUNDS && actions.len() % 2 == 1,
+        "{actions:?}"
+    );
 }
