@@ -27,6 +27,8 @@ enum State {
     Coming(oneshot::Receiver<Box<dyn Duplex>>),
     /// It is there.
     There(Box<dyn Duplex>),
+    /// There will be none. Whoever heard of it may ask again: HTTP does, to end a connection in order.
+    Never,
 }
 
 /// What opens it.
@@ -54,11 +56,12 @@ impl Opening {
     fn poll_stream(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<Pin<&mut dyn Duplex>>> {
         if let State::Coming(coming) = &mut self.state {
             let stream = ready!(Pin::new(coming).poll(cx));
-            // Why there is none is told by whoever opens it.
-            self.state = State::There(stream.map_err(|_| io::Error::from(io::ErrorKind::NotConnected))?);
+            self.state = stream.map_or(State::Never, State::There);
         }
         match &mut self.state {
             State::There(stream) => Poll::Ready(Ok(Pin::new(&mut **stream))),
+            // Why there is none is told by whoever opens it.
+            State::Never => Poll::Ready(Err(io::ErrorKind::NotConnected.into())),
             State::Coming(_) => Poll::Pending,
         }
     }
@@ -154,7 +157,17 @@ mod tests {
         assert!(opening.flush().now_or_never().is_none());
         assert_eq!(&*opener.first.try_recv().unwrap(), b"x");
         drop(opener.stream);
-        let error = opening.read(&mut [0]).await.unwrap_err();
-        assert_eq!(error.kind(), io::ErrorKind::NotConnected);
+        // However often it is asked, and for what.
+        for _ in 0..2 {
+            let errors = [
+                opening.read(&mut [0]).await.map(drop),
+                opening.write(b"x").await.map(drop),
+                opening.flush().await,
+                opening.shutdown().await,
+            ];
+            for error in errors {
+                assert_eq!(error.unwrap_err().kind(), io::ErrorKind::NotConnected);
+            }
+        }
     }
 }
