@@ -229,7 +229,7 @@ mod tests {
 
         #[test]
         fn calendars(at in 0_i64..4_000_000_000) {
-            let text = Timestamp::from_second(at).unwrap().to_string();
+            let text = jiff::Timestamp::from_second(at).unwrap().to_string();
             prop_assert_eq!(moment("since", &text, NOW).ok(), Some(at * 1_000_000_000));
         }
 
