@@ -80,7 +80,11 @@ impl Machine {
         );
         fs::create_dir("/etc/socketd").unwrap();
         let hosts = fs::read_to_string("/etc/hosts").unwrap_or_default();
-        fs::write("/etc/hosts", format!("{hosts}\n127.0.0.1 localhost phone.lan fleet.lan\n")).unwrap();
+        fs::write(
+            "/etc/hosts",
+            format!("{hosts}\n127.0.0.1 localhost phone.lan fleet.lan\n"),
+        )
+        .unwrap();
     }
 
     /// A folder with every program that documents may name, and nothing else.
