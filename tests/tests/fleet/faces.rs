@@ -240,20 +240,51 @@ fn docker_s_own(standing: &Standing) {
     assert_eq!(attached.end().1, 1005);
 }
 
+/// One who observes the node, from its list on or behind a number.
+fn observer(standing: &Standing, after: Option<u64>) -> Socket {
+    let after = after.map_or(String::new(), |after| format!("&after={after}"));
+    let path = format!("/observe-containers?node_id={}{after}", standing.id);
+    Socket::open(&standing.users, Some(&standing.scene.key()), &path).unwrap()
+}
+
 /// Every container first, then each change; and again from any number on, also of a coordinator that was killed.
 fn observed(standing: &mut Standing) {
-    let key = standing.scene.key();
-    assert_eq!(
-        Socket::open(&standing.users, None, "/observe-containers").err(),
-        Some(401)
-    );
-    let id = standing.id.clone();
-    let open = |users: &str, query: &str| {
-        let path = format!("/observe-containers?node_id={id}{query}");
-        Socket::open(users, Some(&key), &path).unwrap()
-    };
+    let stranger = Socket::open(&standing.users, None, "/observe-containers");
+    assert_eq!(stranger.err(), Some(401));
     let docker = standing.pair().docker();
-    let mut observer = open(&standing.users, "");
+    let mut first = observer(standing, None);
+    let told = life_observed(standing, &mut first);
+    let numbers: Vec<u64> = told
+        .iter()
+        .map(|line| line["sequence"].as_u64().unwrap())
+        .collect();
+    assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+
+    // From the middle on, and past what happens meanwhile.
+    let at = numbers[numbers.len() / 2];
+    let mut again = observer(standing, Some(at));
+    life(&docker, "second");
+    let rest = again.up_to(|line| is_of(line, "destroy", "second"));
+    let live = first.up_to(|line| is_of(line, "destroy", "second"));
+    let is_behind = |line: &Value| line["sequence"].as_u64() > Some(at);
+    let mut expected: Vec<Value> = told.into_iter().filter(is_behind).collect();
+    expected.extend(live);
+    assert_eq!(rest, expected);
+
+    drop((first, again));
+    standing.coordinator.crash();
+    life(&docker, "meanwhile");
+    standing.start_again();
+    let all = observer(standing, Some(at)).up_to(|line| is_of(line, "destroy", "meanwhile"));
+    assert_eq!(all[..expected.len()], expected);
+    for action in ["create", "start", "die", "destroy"] {
+        let count = all.iter().filter(|line| is_of(line, action, "meanwhile")).count();
+        assert_eq!(count, 1, "{action}");
+    }
+}
+
+/// What is there, and then what is told of one container's life, with its state each time.
+fn life_observed(standing: &Standing, observer: &mut Socket) -> Vec<Value> {
     let whole = observer.json();
     assert_eq!(
         (&whole["node_id"], &whole["is_connected"]),
@@ -262,6 +293,7 @@ fn observed(standing: &mut Standing) {
     let mut containers = whole["containers"].as_array().unwrap().iter();
     let web = containers.find(|one| one["names"][0] == "web").unwrap();
     assert_eq!(web["state"], "running");
+    let docker = standing.pair().docker();
     docker.run("first", "exit 3");
     docker.wait("first");
     let mut told = observer.up_to(|line| is_of(line, "die", "first"));
@@ -286,40 +318,8 @@ fn observed(standing: &mut Standing) {
             "{state}"
         );
     }
-    let numbers = |lines: &[Value]| -> Vec<u64> {
-        lines
-            .iter()
-            .map(|line| line["sequence"].as_u64().unwrap())
-            .collect()
-    };
-    let sequence = numbers(&told);
-    assert!(sequence.is_sorted_by(|one, next| one < next), "{sequence:?}");
-    assert!(sequence[0] > whole["sequence"].as_u64().unwrap());
-
-    // From the middle on, and past what happens meanwhile.
-    let at = sequence[sequence.len() / 2];
-    let mut again = open(&standing.users, &format!("&after={at}"));
-    life(&docker, "second");
-    let rest = again.up_to(|line| is_of(line, "destroy", "second"));
-    let live = observer.up_to(|line| is_of(line, "destroy", "second"));
-    let mut expected: Vec<Value> = told
-        .into_iter()
-        .filter(|line| line["sequence"].as_u64() > Some(at))
-        .collect();
-    expected.extend(live);
-    assert_eq!(rest, expected);
-
-    drop((observer, again));
-    standing.coordinator.crash();
-    life(&docker, "meanwhile");
-    standing.start_again();
-    let mut resumed = open(&standing.users, &format!("&after={at}"));
-    let all = resumed.up_to(|line| is_of(line, "destroy", "meanwhile"));
-    assert_eq!(all[..expected.len()], expected);
-    for action in ["create", "start", "die", "destroy"] {
-        let count = all.iter().filter(|line| is_of(line, action, "meanwhile")).count();
-        assert_eq!(count, 1, "{action}");
-    }
+    assert!(told[0]["sequence"].as_u64() > whole["sequence"].as_u64());
+    told
 }
 
 /// A container's, from its beginning to its end.

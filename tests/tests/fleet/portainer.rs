@@ -74,13 +74,18 @@ impl Door {
 
 /// Everything that is the same each time: the status, headers, and what the body says.
 fn told(answer: &Answer) -> (u16, BTreeMap<String, String>, Value) {
-    let headers = answer.head.headers.iter().filter(|(name, _)| name != "date");
+    let mut headers: BTreeMap<String, String> = answer.head.headers.iter().cloned().collect();
+    headers.remove("date");
+    // A moment has as many digits as it needs; the body is compared as a whole.
+    if let Some(length) = headers.get_mut("content-length") {
+        length.clear();
+    }
     let mut body = match serde_json::from_slice(&answer.body) {
         Ok(body) => body,
         Err(_) => Value::from(answer.body.clone()),
     };
     without_clock(&mut body);
-    (answer.status, headers.cloned().collect(), body)
+    (answer.status, headers, body)
 }
 
 /// Takes the clock out of an answer: how long ago, and which moment it is.
@@ -123,89 +128,85 @@ fn a_portainer() {
     }
 }
 
+/// What is asked with a version and without.
+const SNAPSHOT: &[&str] = &[
+    "/_ping",
+    "/info",
+    "/version",
+    "/containers/json?all=1",
+    "/containers/json?all=true&filters=%7B%22name%22%3A%5B%22%5E%2Frun%24%22%5D%7D",
+    "/images/json",
+    "/volumes",
+    "/networks",
+    "/plugins",
+];
+
+/// What pages ask, and what is not there.
+const PAGES: &[&str] = &[
+    "/containers/ID/json",
+    "/containers/ID/json?size=1",
+    "/containers/ID/top",
+    "/containers/ID/logs?stdout=1&stderr=1&tail=100",
+    "/containers/ID/logs?stdout=1&stderr=1&tail=100&timestamps=1",
+    "/containers/ID/logs?stdout=1&since=4000000000",
+    "/containers/nosuch/json",
+    "/containers/json?filters=nonsense",
+    "/images/IMAGE/json",
+    "/images/IMAGE/history",
+    "/images/docker.io/library/nosuch:1/json",
+    "/networks/bridge",
+    "/volumes?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D",
+    "/volumes/nosuch",
+    "/events?since=0&until=NOW",
+    "/swarm",
+    "/services",
+    "/nodes",
+    "/nosuch",
+    "/v1.99/info",
+    "/v1.2/info",
+];
+
+/// What changes nothing here.
+const WITHOUT_EFFECT: &[(&str, &str, &str)] = &[
+    ("HEAD", "/_ping", ""),
+    ("HEAD", "/v1.45/_ping", ""),
+    ("POST", "/images/create?fromImage=docker.io/nginx:latest", "{}"),
+    ("POST", "/containers/nosuch/start", "{}"),
+    ("POST", "/containers/runs/start", "{}"),
+    (
+        "POST",
+        "/containers/create?name=runs",
+        "{\"Image\":\"bb:latest\"}",
+    ),
+    ("POST", "/containers/create?name=a", "nonsense"),
+    ("DELETE", "/containers/runs?v=0", ""),
+    ("DELETE", "/images/nosuch?force=false", ""),
+    ("PUT", "/containers/json", ""),
+];
+
 /// A snapshot and every page, each answer down to its headers.
 fn looked_at(doors: &[Door], id: &str, image: &str) {
-    let now = UNIX_EPOCH.elapsed().unwrap().as_secs();
-    let mut paths: Vec<String> = Vec::new();
+    let now = UNIX_EPOCH.elapsed().unwrap().as_secs().to_string();
     for version in ["", "/v1.41", "/v1.45"] {
-        let asked = [
-            "/_ping",
-            "/info",
-            "/version",
-            "/containers/json?all=1",
-            "/containers/json?all=true&filters=%7B%22name%22%3A%5B%22%5E%2Frun%24%22%5D%7D",
-            "/images/json",
-            "/volumes",
-            "/networks",
-            "/plugins",
-        ];
-        paths.extend(asked.map(|path| format!("{version}{path}")));
+        for path in SNAPSHOT {
+            is_the_same(doors, "GET", &format!("{version}{path}"), "");
+        }
     }
-    for path in [
-        "/containers/ID/json",
-        "/containers/ID/json?size=1",
-        "/containers/ID/top",
-        "/containers/ID/logs?stdout=1&stderr=1&tail=100",
-        "/containers/ID/logs?stdout=1&stderr=1&tail=100&timestamps=1",
-        "/containers/ID/logs?stdout=1&since=4000000000",
-        "/containers/nosuch/json",
-        "/containers/json?filters=nonsense",
-        "/images/IMAGE/json",
-        "/images/IMAGE/history",
-        "/images/docker.io/library/nosuch:1/json",
-        "/networks/bridge",
-        "/volumes?filters=%7B%22dangling%22%3A%5B%22true%22%5D%7D",
-        "/volumes/nosuch",
-        "/events?since=0&until=NOW",
-        "/swarm",
-        "/services",
-        "/nodes",
-        "/nosuch",
-        "/v1.99/info",
-        "/v1.2/info",
-    ] {
+    for path in PAGES {
         let path = path.replace("ID", id).replace("IMAGE", image);
-        paths.push(path.replace("NOW", &now.to_string()));
+        is_the_same(doors, "GET", &path.replace("NOW", &now), "");
     }
-    let [directly, through @ ..] = doors else {
-        panic!("there is no door");
-    };
-    for path in &paths {
-        let expected = told(&directly.ask("GET", path, ""));
-        for door in through {
-            assert_eq!(
-                told(&door.ask("GET", path, "")),
-                expected,
-                "{}: {path}",
-                door.name
-            );
-        }
+    for (method, path, body) in WITHOUT_EFFECT {
+        is_the_same(doors, method, path, body);
     }
-    for (method, path, body) in [
-        ("HEAD", "/_ping", ""),
-        ("HEAD", "/v1.45/_ping", ""),
-        ("POST", "/images/create?fromImage=docker.io/nginx:latest", "{}"),
-        ("POST", "/containers/nosuch/start", "{}"),
-        ("POST", "/containers/runs/start", "{}"),
-        (
-            "POST",
-            "/containers/create?name=runs",
-            "{\"Image\":\"bb:latest\"}",
-        ),
-        ("POST", "/containers/create?name=a", "nonsense"),
-        ("DELETE", "/containers/runs?v=0", ""),
-        ("DELETE", "/images/nosuch?force=false", ""),
-        ("PUT", "/containers/json", ""),
-    ] {
-        let expected = told(&directly.ask(method, path, body));
-        for door in through {
-            assert_eq!(
-                told(&door.ask(method, path, body)),
-                expected,
-                "{}: {method} {path}",
-                door.name
-            );
-        }
+}
+
+#[track_caller]
+fn is_the_same(doors: &[Door], method: &str, path: &str, body: &str) {
+    let expected = told(&doors[0].ask(method, path, body));
+    for door in &doors[1..] {
+        let seen = told(&door.ask(method, path, body));
+        assert_eq!(seen, expected, "{}: {method} {path}", door.name);
     }
 }
 

@@ -155,8 +155,10 @@ impl Scene {
 /// Where a coordinator listens for nodes, and for users.
 pub(crate) fn listening(coordinator: &Daemon) -> [String; 2] {
     let log = coordinator.log();
+    let line = log.lines().find(|line| line.contains(" listening "));
+    let line = line.unwrap_or_else(|| panic!("it listens nowhere: {log}"));
     ["nodes=", "users="].map(|name| {
-        let (_, rest) = log.split_once(name).unwrap();
+        let (_, rest) = line.split_once(name).unwrap();
         rest.split_whitespace().next().unwrap().to_owned()
     })
 }
