@@ -22,6 +22,7 @@ use std::io;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::hawser::stop;
+use crate::limits::BLOCKING_THREADS;
 use run::Coordinator;
 
 pub use settings::{Access, Arguments, KeyOrder, Order, Place, PortOrder, SelfHosted, Settings};
@@ -81,6 +82,8 @@ fn runtime() -> Result<Runtime, CoordinatorError> {
     let processors = std::thread::available_parallelism().map_or(2, usize::from);
     Builder::new_multi_thread()
         .worker_threads(processors.max(2))
+        // Those that read what is kept: each has memory of its own.
+        .max_blocking_threads(BLOCKING_THREADS)
         .enable_all()
         .build()
         .map_err(CoordinatorError::System)
