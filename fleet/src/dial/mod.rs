@@ -41,6 +41,11 @@ impl fmt::Display for DialError {
 
 impl std::error::Error for DialError {}
 
+/// A host without the brackets that URLs have around an address of version 6.
+pub(crate) fn bare(host: &str) -> &str {
+    host.trim_start_matches('[').trim_end_matches(']')
+}
+
 /// Anything that bytes go over.
 pub(crate) trait Stream: AsyncRead + AsyncWrite + Unpin + Send + 'static {}
 impl<S: AsyncRead + AsyncWrite + Unpin + Send + 'static> Stream for S {}

@@ -81,7 +81,7 @@ fn matches(pattern: &str, host: &str, port: u16) -> bool {
         return true;
     }
     if let Ok(address) = host.parse::<IpAddr>() {
-        let bare = pattern.trim_start_matches('[').trim_end_matches(']');
+        let bare = super::bare(pattern);
         if let Some((network, bits)) = bare.split_once('/') {
             let network = network.parse::<IpAddr>();
             return network.is_ok_and(|network| is_within(address, network, bits.parse().ok()));
@@ -136,7 +136,7 @@ fn parse(text: &str) -> Option<Proxy> {
         .as_str()
         .rsplit_once('@')
         .map(|(user, _)| STANDARD.encode(unescaped(user)));
-    let host = authority.host().trim_start_matches('[').trim_end_matches(']');
+    let host = super::bare(authority.host());
     Some(Proxy {
         host: Some(host).filter(|host| !host.is_empty())?.to_owned(),
         port: authority.port_u16().unwrap_or(80),

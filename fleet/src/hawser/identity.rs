@@ -1,14 +1,11 @@
 //! Who this agent is: the same over every start.
 
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::io;
 use std::path::Path;
-
-use rustix::fs::{Mode, OFlags};
 
 use super::{HawserError, Settings};
 use crate::limits::AGENT_NAME_BYTES_MAX;
+use crate::{kept, uuid};
 
 /// The file in the state directory that has the id.
 const FILE: &str = "agent-id";
@@ -51,76 +48,25 @@ impl Identity {
 
 /// The id that is kept in `dir`; a new one where there is none.
 fn keep(dir: &Path) -> io::Result<String> {
-    DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-    match read(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let id = new_id()?;
-            write(dir, &id)?;
-            Ok(id)
-        }
-        read => read,
-    }
-}
-
-fn read(dir: &Path) -> io::Result<String> {
-    let path = dir.join(FILE);
-    let file = File::from(rustix::fs::open(
-        &path,
-        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK,
-        Mode::empty(),
-    )?);
     let bound = u64::try_from(AGENT_NAME_BYTES_MAX).unwrap_or(u64::MAX);
-    let mut text = String::new();
-    file.take(bound).read_to_string(&mut text)?;
-    let id = text.trim();
+    let kept = kept::keep(dir, FILE, bound, uuid::random)?;
+    let id = std::str::from_utf8(&kept).map(str::trim).unwrap_or_default();
     if id.is_empty() || id.contains(char::is_control) {
-        let text = format!("{} has no id in it; remove it for a new one", path.display());
+        let text = format!(
+            "{} has no id in it; remove it for a new one",
+            dir.join(FILE).display()
+        );
         return Err(io::Error::new(io::ErrorKind::InvalidData, text));
     }
     Ok(id.to_owned())
 }
 
-/// Whoever looks sees a whole id or none, also after the power went.
-fn write(dir: &Path, id: &str) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.as_file()
-        .set_permissions(fs::Permissions::from_mode(0o600))?;
-    writeln!(file, "{id}")?;
-    file.as_file().sync_all()?;
-    file.persist(dir.join(FILE)).map_err(|error| error.error)?;
-    File::open(dir)?.sync_all()
-}
-
-/// A random UUID (version 4), as RFC 9562 writes it.
-fn new_id() -> io::Result<String> {
-    let mut random = [0; 16];
-    getrandom::fill(&mut random).map_err(io::Error::other)?;
-    let bits = u128::from_be_bytes(random);
-    let bits = bits & !(0xf << 76) | (0x4 << 76);
-    let bits = bits & !(0x3 << 62) | (0x2 << 62);
-    Ok(format!(
-        "{:08x}-{:04x}-{:04x}-{:04x}-{:012x}",
-        bits >> 96,
-        bits >> 80 & 0xffff,
-        bits >> 64 & 0xffff,
-        bits >> 48 & 0xffff,
-        bits & 0xffff_ffff_ffff
-    ))
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
 
-    #[test]
-    fn an_id_is_a_random_uuid() {
-        let (one, other) = (new_id().unwrap(), new_id().unwrap());
-        assert_ne!(one, other);
-        let parts: Vec<usize> = one.split('-').map(str::len).collect();
-        assert_eq!(parts, [8, 4, 4, 4, 12], "{one}");
-        assert_eq!(&one[14..15], "4", "{one}");
-        assert!("89ab".contains(&one[19..20]), "{one}");
-    }
+    use super::*;
 
     #[test]
     fn an_id_is_kept() {

@@ -1,18 +1,16 @@
 //! Who a node is: the same over every start.
 
 use std::fmt;
-use std::fs::{self, DirBuilder, File};
-use std::io::{self, Read as _, Write as _};
-use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::io;
 use std::path::Path;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
-use rustix::fs::{Mode, OFlags};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
+use crate::kept;
 use crate::limits::{NODE_TEXT_MAX, PASSWORD_MAX, PASSWORD_MIN};
 use crate::proto::Hello;
 
@@ -62,16 +60,14 @@ impl Identity {
     /// # Errors
     /// The directory takes nothing, what is there is none, or what is wished for cannot be.
     pub fn keep(dir: &Path, wishes: &Wishes) -> io::Result<Self> {
-        DirBuilder::new().recursive(true).mode(0o700).create(dir)?;
-        let kept = match read(dir) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                let new = Kept::new()?;
-                write(dir, &new)?;
-                // Of two that start at once, both are what is there then.
-                read(dir)
-            }
-            read => read,
-        };
+        let new = || serde_json::to_string_pretty(&Kept::new()?).map_err(io::Error::other);
+        let text = kept::keep(dir, FILE, FILE_MAX, new)?;
+        // Its error may quote what is in the file, which is nobody's business.
+        let kept = serde_json::from_slice(&text).map_err(|_| {
+            let path = dir.join(FILE);
+            let text = format!("{} is no identity; remove it for a new one", path.display());
+            io::Error::new(io::ErrorKind::InvalidData, text)
+        });
         Self::of(kept?, wishes)
     }
 
@@ -191,39 +187,11 @@ pub(crate) fn letters(count: usize) -> io::Result<String> {
     Ok(text)
 }
 
-fn read(dir: &Path) -> io::Result<Kept> {
-    let path = dir.join(FILE);
-    let file = File::from(rustix::fs::open(
-        &path,
-        OFlags::RDONLY | OFlags::NOFOLLOW | OFlags::CLOEXEC | OFlags::NONBLOCK,
-        Mode::empty(),
-    )?);
-    let mut text = Vec::new();
-    file.take(FILE_MAX).read_to_end(&mut text)?;
-    // Its error may quote what is in the file, which is nobody's business.
-    serde_json::from_slice(&text).map_err(|_| {
-        let text = format!("{} is no identity; remove it for a new one", path.display());
-        io::Error::new(io::ErrorKind::InvalidData, text)
-    })
-}
-
-/// Whoever looks sees a whole identity or none, also after the power went; one that is there stays.
-fn write(dir: &Path, kept: &Kept) -> io::Result<()> {
-    let mut file = tempfile::NamedTempFile::new_in(dir)?;
-    file.as_file()
-        .set_permissions(fs::Permissions::from_mode(0o600))?;
-    let text = serde_json::to_string_pretty(kept).map_err(io::Error::other)?;
-    writeln!(file, "{text}")?;
-    file.as_file().sync_all()?;
-    match file.persist_noclobber(dir.join(FILE)) {
-        Err(error) if error.error.kind() != io::ErrorKind::AlreadyExists => return Err(error.error),
-        _ => {}
-    }
-    File::open(dir)?.sync_all()
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
+    use std::os::unix::fs::PermissionsExt as _;
+
     use super::*;
 
     #[test]

@@ -7,6 +7,8 @@ use std::str::FromStr;
 use hyper::Uri;
 use hyper::http::uri::Authority;
 
+use crate::dial::bare;
+
 /// Where it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -60,10 +62,7 @@ impl Server {
 
     /// Its name or address; that of version 6 without brackets.
     pub fn host(&self) -> &str {
-        self.authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
+        bare(self.authority.host())
     }
 
     /// Its port: 50051 where none is given.

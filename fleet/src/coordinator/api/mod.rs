@@ -59,6 +59,7 @@ use super::store::{EventLog, Registry};
 use super::tunnels::TunnelError;
 use crate::front::failures::Failures;
 use crate::limits::SOCKETS_MAX;
+use crate::uuid;
 use leave::Leaves;
 use query::Query;
 use reach::{Far, Reach};
@@ -230,24 +231,7 @@ async fn health() -> Json<Health> {
     Json(Health { status: "ok" })
 }
 
-/// A name for one request: 128 bits by chance, as a UUID is written.
+/// A name for one request. Where nothing comes by chance it has none: nothing hangs on it.
 fn request_id() -> String {
-    let mut bytes = [0; 16];
-    // Where nothing comes by chance, all requests have one name: nothing hangs on it.
-    let _ = getrandom::fill(&mut bytes);
-    let number = u128::from_be_bytes(bytes);
-    let number = number & !(0xf << 76) | 0x4 << 76;
-    let number = number & !(0x3 << 62) | 0x2 << 62;
-    let text = format!("{number:032x}");
-    let mut parts = text.as_str();
-    let mut id = String::with_capacity(36);
-    for length in [8, 4, 4, 4, 12] {
-        let (part, rest) = parts.split_at_checked(length).unwrap_or((parts, ""));
-        if !id.is_empty() {
-            id.push('-');
-        }
-        id.push_str(part);
-        parts = rest;
-    }
-    id
+    uuid::random().unwrap_or_default()
 }

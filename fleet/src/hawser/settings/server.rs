@@ -6,6 +6,8 @@ use std::str::FromStr;
 use hyper::Uri;
 use hyper::http::uri::Authority;
 
+use crate::dial::bare;
+
 /// Where it is, exactly as it was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Server {
@@ -85,10 +87,7 @@ impl Server {
 
     /// Its name or address; that of version 6 without brackets.
     pub fn host(&self) -> &str {
-        self.authority
-            .host()
-            .trim_start_matches('[')
-            .trim_end_matches(']')
+        bare(self.authority.host())
     }
 
     /// Its port: 443 or 80 where none is given.

@@ -5,6 +5,7 @@ use std::net::IpAddr;
 use hyper::header::{HOST, ORIGIN};
 use hyper::{Method, Request, StatusCode};
 
+use crate::dial;
 use crate::front::failures::Failures;
 use crate::hawser::Token;
 
@@ -87,7 +88,7 @@ fn is_local(host: &str) -> bool {
         Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) && !name.ends_with(':') => name,
         _ => host,
     };
-    let bare = name.trim_start_matches('[').trim_end_matches(']');
+    let bare = dial::bare(name);
     // The `docker` command writes one of these names where it has a socket or an address.
     let is_known = ["", "localhost", "docker", "api.moby.localhost"]
         .iter()
