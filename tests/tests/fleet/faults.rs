@@ -63,10 +63,6 @@ fn wrong_passwords_and_unknown_nodes() {
     }
     took.sort_unstable();
     let (median, longest) = (took[took.len() / 2], took[took.len() - 1]);
-    println!(
-        "{} wrong passwords: median {median:?}, longest {longest:?}",
-        took.len()
-    );
     assert!(median < Duration::from_millis(100), "{median:?}");
     // Whoever is right is let in from elsewhere, and not from there.
     let shown = Command::new(program())
@@ -127,24 +123,14 @@ const TCP: &str = "Connection: Upgrade\r\nUpgrade: tcp\r\n";
 const WEBSOCKET: &str = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n";
 
-#[test]
-fn a_node_that_vanishes() {
-    let scene = Scene::start();
-    let (coordinator, [nodes, _]) = scene.local_coordinator();
-    let url = format!("http://{nodes}");
-    let mut node = scene.node(Command::new(program()), &url);
-    let id = scene.connected();
-    scene
-        .pair
-        .docker()
-        .run("web", "trap '' TERM; while :; do echo line; sleep 0.1; done");
+/// One of everything that streams from the container `web`, and its target.
+fn streams(scene: &Scene, id: &str) -> Vec<(String, Connection)> {
     let docker = format!("/nodes/{id}/docker");
     let made = scene.admin().post_json(
         &format!("{docker}/containers/web/exec"),
         &json!({ "Cmd": ["cat"], "AttachStdin": true, "AttachStdout": true }),
     );
     let exec = made.expect(201).json()["Id"].as_str().unwrap().to_owned();
-    // Those that stream, and those whose answer is yet to come.
     let streams = [
         (
             "GET",
@@ -183,15 +169,29 @@ fn a_node_that_vanishes() {
             101,
         ),
     ];
-    let mut streams: Vec<_> = streams
-        .iter()
-        .map(|(method, target, headers, body, expected)| {
-            let mut connection = open(&scene, method, target, headers, body);
-            let head = connection.head(false).unwrap();
-            assert_eq!(head.status, *expected, "{target}");
-            (target, connection)
-        })
-        .collect();
+    let opened = streams.iter().map(|(method, target, headers, body, expected)| {
+        let mut connection = open(scene, method, target, headers, body);
+        let head = connection.head(false).unwrap();
+        assert_eq!(head.status, *expected, "{target}");
+        (target.clone(), connection)
+    });
+    opened.collect()
+}
+
+#[test]
+fn a_node_that_vanishes() {
+    let scene = Scene::start();
+    let (coordinator, [nodes, _]) = scene.local_coordinator();
+    let url = format!("http://{nodes}");
+    let mut node = scene.node(Command::new(program()), &url);
+    let id = scene.connected();
+    scene
+        .pair
+        .docker()
+        .run("web", "trap '' TERM; while :; do echo line; sleep 0.1; done");
+    let docker = format!("/nodes/{id}/docker");
+    // Those that stream, and those whose answer is yet to come.
+    let mut streams = streams(&scene, &id);
     let requests = [
         ("POST", format!("{docker}/containers/web/stop?t=80")),
         ("POST", format!("/api/containers/web/stop?node_id={id}")),
@@ -218,7 +218,6 @@ fn a_node_that_vanishes() {
         assert_eq!(connection.answer(false).unwrap().status, 502, "{target}");
     }
     let lasted = began.elapsed();
-    println!("{} streams ended in {lasted:?}", streams.len() + requests.len());
     // At once, and not by any bound of time.
     assert!(lasted < Duration::from_secs(10), "{lasted:?}");
     let logs = format!("/api/containers/web/logs?node_id={id}");
