@@ -123,7 +123,7 @@ async fn ask(
     asked.map_err(CoordinatorError::Settings)
 }
 
-async fn exchange(socket: &Path, request: Request<docker::Body>) -> Result<Value, String> {
+pub(super) async fn exchange(socket: &Path, request: Request<docker::Body>) -> Result<Value, String> {
     let stream = UnixStream::connect(socket).await.map_err(|error| {
         format!(
             "no coordinator answers at {}: {error}; is it running, and does this user own it?",

@@ -26,7 +26,7 @@ use super::{CoordinatorError, Settings};
 use crate::front;
 use crate::front::crowd::Crowd;
 use crate::front::tls::{self, Files, Strangers};
-use crate::limits::{NODES_CONNECTED_MAX, TLS_HANDSHAKE};
+use crate::limits::{LEAVE, NODES_CONNECTED_MAX, TLS_HANDSHAKE};
 
 /// The admin socket in the state directory.
 pub(super) const ADMIN_SOCKET: &str = "admin.sock";
@@ -112,6 +112,7 @@ impl Coordinator {
     /// # Errors
     /// The store does not say what it keeps.
     pub(super) async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), CoordinatorError> {
+        let state = Arc::clone(&self.state);
         let reach: Arc<dyn Reach> = Arc::new(self.lines.clone());
         let ports = Ports::new(Arc::clone(&reach), self.listening.ports);
         ports.reopen(&self.registry.ports().await.map_err(kept)?).await;
@@ -147,6 +148,9 @@ impl Coordinator {
         }
         end.send_replace(true);
         while serving.join_next().await.is_some() {}
+        if timeout(LEAVE, state.settled()).await.is_err() {
+            tracing::warn!("not of every node it is kept that it is gone");
+        }
         Ok(())
     }
 }

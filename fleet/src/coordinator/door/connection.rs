@@ -14,7 +14,7 @@ use super::{Door, Served, Stage, Visit};
 use crate::front::Ending;
 use crate::limits::{
     CONNECTION_WINDOW, ENTRY, FLEET_MESSAGE_MAX, FLEET_PING, FLEET_PONG, FRAME_MAX, HANDSHAKE_HEAD_MAX,
-    LAST_WORD, PIPE_MAX, STREAM_WINDOW, TUNNELS_PER_NODE,
+    LAST_WORD, LEAVE, PIPE_MAX, STREAM_WINDOW, TUNNELS_PER_NODE,
 };
 use crate::proto::Reason;
 use crate::proto::fleet_server::FleetServer;
@@ -56,6 +56,8 @@ where
     };
     if let Some(line) = visit.line() {
         line.end(None);
+        // A coordinator that ends waits for its connections: then it has what the node told, and that it is gone.
+        let _ = timeout(LEAVE, line.finished()).await;
     }
     if let Err(error) = ended {
         tracing::debug!(%peer, %error, "a node's connection ended");

@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::SystemTime;
 
 use tokio::runtime::Handle;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 pub use self::publication::{Occurrence, Published};
 pub use self::subscription::{Subscription, SubscriptionError};
@@ -109,6 +109,8 @@ pub struct State {
     recent: Arc<Recent>,
     orders: mpsc::Sender<Order>,
     connections: AtomicU64,
+    /// Nodes that are gone, which is not yet on the disk.
+    leaving: watch::Sender<usize>,
     runtime: Handle,
 }
 
@@ -148,6 +150,7 @@ impl State {
             recent,
             orders,
             connections: AtomicU64::new(1),
+            leaving: watch::Sender::new(0),
             runtime: Handle::current(),
         }))
     }
@@ -212,6 +215,7 @@ impl State {
         let (order, recorded) = Order::new(&node_id, Told::Action(NodeAction::Disconnected, Box::default()));
         // At once, where there is room: what comes next of this node comes after it.
         let full = self.orders.try_send(order).err();
+        self.leaving.send_modify(|count| *count += 1);
         // As many as there were connections, at most.
         self.runtime.spawn(async move {
             if let Some(full) = full {
@@ -223,7 +227,14 @@ impl State {
             if let Err(error) = recorded.and(seen.map_err(StateError::Store)) {
                 tracing::warn!(%error, "that a node is gone is not kept");
             }
+            state.leaving.send_modify(|count| *count -= 1);
         });
+    }
+
+    /// Ends once it is on the disk of every node that is gone so far.
+    pub async fn settled(&self) {
+        // Its sender is here.
+        let _ = self.leaving.subscribe().wait_for(|count| *count == 0).await;
     }
 
     /// Records what a node tells; returns the number of its last change once all are on the disk, and 0 for none. What
