@@ -62,8 +62,8 @@ fn wrong_passwords_and_unknown_nodes() {
         assert_eq!(status(from, &users, "/api/containers", &format!("{id}:x")), 429);
     }
     took.sort_unstable();
-    let (median, longest) = (took[took.len() / 2], took[took.len() - 1]);
-    assert!(median < Duration::from_millis(100), "{median:?}");
+    let median = took[took.len() / 2];
+    assert!(median < Duration::from_millis(100), "{took:?}");
     // Whoever is right is let in from elsewhere, and not from there.
     let shown = Command::new(program())
         .args(["node", "identity", "--credentials", "--state-dir"])
