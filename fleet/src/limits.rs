@@ -484,5 +484,12 @@ pub const SOCKET_PING: Duration = Duration::from_secs(20);
 /// How long a message on a WebSocket may wait for its reader. Stops one that does not read from holding what is for it.
 pub const SOCKET_WRITE: Duration = Duration::from_secs(30);
 
-/// Connections at once to a port that is a node's Docker socket.
-pub const PORT_CONNECTIONS_MAX: usize = 64;
+/// Connections at once to a port that is a node's Docker socket, those too that still shake hands or wait for room.
+pub const PORT_VISITORS_MAX: usize = 64;
+
+/// Connections at once to all ports of one node. Of its tunnels the others are left to those who ask otherwise.
+pub const PORT_CONNECTIONS_MAX: usize = 48;
+
+/// How long nothing goes over a connection of a port before it makes room for another where there is none: clients
+/// that keep connections for ever would otherwise have all of them.
+pub const PORT_SILENCE_MIN: Duration = Duration::from_secs(60);

@@ -1,5 +1,7 @@
 //! Listeners whose bytes go to a node's Docker as they are: what is said there is none of the coordinator's business.
 
+mod quiet;
+
 use std::collections::HashMap;
 use std::fmt;
 use std::io;
@@ -18,7 +20,8 @@ use super::state::now;
 use super::store::Port;
 use crate::front::crowd::Crowd;
 use crate::front::{self, Ending};
-use crate::limits::{PORT_CONNECTIONS_MAX, PORTS_MAX, TLS_HANDSHAKE};
+use crate::limits::{PORT_VISITORS_MAX, PORTS_MAX, TLS_HANDSHAKE};
+use quiet::Quiet;
 
 /// Why a port is not opened.
 #[derive(Debug)]
@@ -52,6 +55,8 @@ impl std::error::Error for PortError {}
 pub struct Ports {
     reach: Arc<dyn Reach>,
     tls: Option<TlsAcceptor>,
+    /// Everybody who is connected to one.
+    quiet: Arc<Quiet>,
     /// What closes each, when it is dropped.
     open: Mutex<HashMap<Box<str>, oneshot::Sender<()>>>,
 }
@@ -68,6 +73,7 @@ impl Ports {
         Arc::new(Self {
             reach,
             tls,
+            quiet: Arc::default(),
             open: Mutex::default(),
         })
     }
@@ -104,6 +110,7 @@ impl Ports {
             reach: Arc::clone(&self.reach),
             node_id: node_id.into(),
             tls,
+            quiet: Arc::clone(&self.quiet),
         };
         tokio::spawn(serving.serve(listener, closed));
         Ok(Port {
@@ -138,12 +145,13 @@ struct Serving {
     reach: Arc<dyn Reach>,
     node_id: Box<str>,
     tls: Option<TlsAcceptor>,
+    quiet: Arc<Quiet>,
 }
 
 impl Serving {
     async fn serve(self, listener: TcpListener, closed: oneshot::Receiver<()>) {
         let serving = Arc::new(self);
-        let crowd = Arc::new(Crowd::new(PORT_CONNECTIONS_MAX, PORT_CONNECTIONS_MAX));
+        let crowd = Arc::new(Crowd::new(PORT_VISITORS_MAX, PORT_VISITORS_MAX));
         let stop = async {
             // An error says that it was dropped, which is how it is told.
             let _ = closed.await;
@@ -166,7 +174,12 @@ impl Serving {
         .await;
     }
 
-    async fn connect<S: AsyncRead + AsyncWrite + Unpin>(&self, mut stream: S, mut ending: Ending) {
+    async fn connect<S: AsyncRead + AsyncWrite + Unpin>(&self, stream: S, mut ending: Ending) {
+        // Declared first, dropped last: what the connection held is free by then.
+        let Some(mut place) = Quiet::enter(&self.quiet, &self.node_id).await else {
+            tracing::debug!(node_id = %self.node_id, "too many connections to ports, and none is silent");
+            return;
+        };
         let mut far = match self.reach.dial(&self.node_id, Bytes::new()).await {
             Ok(far) => far,
             Err(error) => {
@@ -175,12 +188,14 @@ impl Serving {
                 return;
             }
         };
+        let mut stream = place.notice(stream);
         tokio::select! {
             copied = copy_bidirectional(&mut stream, &mut far) => {
                 if let Err(error) = copied {
                     tracing::debug!(%error, "a stream of a port broke off");
                 }
             }
+            () = place.leaving() => {}
             _ = ending.wait_for(|ending| *ending) => {}
         }
     }
