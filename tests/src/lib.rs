@@ -19,6 +19,7 @@ pub mod fleet;
 pub mod fuse;
 pub mod http;
 pub mod leftovers;
+pub mod load;
 pub mod machine;
 pub mod nat;
 pub mod pace;

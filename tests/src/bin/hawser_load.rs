@@ -5,38 +5,28 @@
 //! with `--standard` the agent is one that is dialled.
 //! Absolute numbers are the machine's; what stands beside each other was measured in turn.
 
-use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::daemon::Daemon;
 use harness::dockhand::{Body, Environment, Options, Piece};
-use harness::pair::IMAGE;
+use harness::load::{LOG, at, memory, processor, read_log, write_log};
 use harness::{Address, Agent, Docker, Dockhand, Pair, binaries, pace};
-use serde_json::json;
 
 /// How often what is compared is measured in turn.
 const ROUNDS: usize = 3;
 /// Requests of one round.
 const REQUESTS: usize = 300;
-/// Bytes of a line of the log, its end included.
-const LINE_BYTES: u64 = 100;
-/// Bytes of the header that stands before each line on its way to a client.
-const FRAME_HEADER_BYTES: u64 = 8;
 /// Megabytes of an archive that goes up, and of one that comes down: in base64 each is below what the server takes.
 const UP_MIB: usize = 90;
 const DOWN_MIB: usize = 60;
-/// Bytes asked for at once.
-const READ_BYTES: usize = 256 << 10;
 /// How long the server waits for anything here.
 const PATIENCE: Duration = Duration::from_secs(600);
 /// Time for an agent to listen.
 const START_LIMIT: Duration = Duration::from_secs(20);
 /// What is asked over and over.
 const LIST: &str = "/containers/json";
-/// The log's path.
-const LOG: &str = "/containers/log/logs?stdout=true";
 
 /// Who asks the agent.
 enum Asker {
@@ -73,12 +63,12 @@ fn main() -> io::Result<()> {
     let scene = if is_standard { standard() } else { edge() };
     scene.docker.run("web", "exec sleep 100000");
     scene.asker.list(1)?;
-    memory(&mut out, "idle", &scene.agent)?;
+    memory(&mut out, "idle", scene.agent.pid())?;
     latency(&mut out, &scene)?;
-    memory(&mut out, "after them", &scene.agent)?;
+    memory(&mut out, "after them", scene.agent.pid())?;
     log(&mut out, &scene, mib)?;
     archives(&mut out, &scene)?;
-    memory(&mut out, "at the end", &scene.agent)
+    memory(&mut out, "at the end", scene.agent.pid())
 }
 
 fn edge() -> Scene {
@@ -151,7 +141,7 @@ impl Asker {
     fn read(&self, expected: u64) -> io::Result<f64> {
         match self {
             Self::Server(environment) => Ok(read_through(environment, expected)),
-            Self::Client(docker) => read_directly(docker, expected),
+            Self::Client(docker) => directly(docker, expected),
         }
     }
 
@@ -181,24 +171,6 @@ impl Asker {
     }
 }
 
-/// Resident now, and the most since the last call, in MiB.
-fn memory(out: &mut impl Write, when: &str, agent: &Daemon) -> io::Result<()> {
-    let status = fs::read_to_string(format!("/proc/{}/status", agent.pid()))?;
-    let mib = |name: &str| {
-        let line = status.lines().find_map(|line| line.strip_prefix(name));
-        let number = line.and_then(|line| line.split_whitespace().next()?.parse::<f64>().ok());
-        number.unwrap_or(f64::NAN) / 1024.0
-    };
-    writeln!(
-        out,
-        "memory {when}: {:.1} MiB, at most {:.1} MiB",
-        mib("VmRSS:"),
-        mib("VmHWM:")
-    )?;
-    // Makes the peak so far what is resident now.
-    fs::write(format!("/proc/{}/clear_refs", agent.pid()), "5")
-}
-
 fn latency(out: &mut impl Write, scene: &Scene) -> io::Result<()> {
     let (mut direct, mut through) = (Vec::new(), Vec::new());
     let directly = Asker::Client(scene.docker.clone());
@@ -206,10 +178,6 @@ fn latency(out: &mut impl Write, scene: &Scene) -> io::Result<()> {
         direct.extend(directly.list(REQUESTS)?);
         through.extend(scene.asker.list(REQUESTS)?);
     }
-    let at = |times: &mut Vec<Duration>, percent: usize| {
-        times.sort_unstable();
-        times[times.len() * percent / 100].as_secs_f64() * 1e3
-    };
     writeln!(
         out,
         "GET /containers/json, ms (median, p99): direct {:.2} {:.2}, through the agent {:.2} {:.2}",
@@ -222,24 +190,13 @@ fn latency(out: &mut impl Write, scene: &Scene) -> io::Result<()> {
 
 fn log(out: &mut impl Write, scene: &Scene, mib: u64) -> io::Result<()> {
     let (docker, agent) = (&scene.docker, &scene.agent);
-    let lines = mib * 1024 * 1024 / LINE_BYTES;
-    let text = "x".repeat(usize::try_from(LINE_BYTES).map_err(io::Error::other)? - 1);
-    let body = json!({
-        "Image": IMAGE, "Cmd": ["/bin/sh", "-c", format!("yes {text} | head -n {lines}")],
-        "HostConfig": {
-            "NetworkMode": "none", "LogConfig": { "Type": "json-file", "Config": { "max-size": "4g" } }
-        }
-    });
-    docker.create_from("log", &body);
-    docker.start("log");
-    assert_eq!(docker.wait("log"), 0);
-    let expected = lines * (LINE_BYTES + FRAME_HEADER_BYTES);
+    let expected = write_log(docker, mib);
     let (mut direct, mut through) = (0.0, 0.0);
     // Once for the disk.
-    read_directly(docker, expected)?;
+    directly(docker, expected)?;
     let (mut ours, mut server) = (0.0, 0.0);
     for _ in 0..ROUNDS {
-        direct += read_directly(docker, expected)?;
+        direct += directly(docker, expected)?;
         let before = (processor(agent.pid())?, processor_of_server()?);
         through += scene.asker.read(expected)?;
         ours += processor(agent.pid())? - before.0;
@@ -257,7 +214,7 @@ fn log(out: &mut impl Write, scene: &Scene, mib: u64) -> io::Result<()> {
         out,
         "  of the {through:.1} s through it, the agent's processor {ours:.1} s, the asker's {server:.1} s"
     )?;
-    memory(out, "under that log", agent)?;
+    memory(out, "under that log", agent.pid())?;
     docker.delete("/containers/log").expect(204);
     Ok(())
 }
@@ -267,37 +224,14 @@ fn processor_of_server() -> io::Result<f64> {
     processor(i32::try_from(std::process::id()).map_err(io::Error::other)?)
 }
 
-/// Seconds of a processor that a process has taken so far.
-fn processor(pid: i32) -> io::Result<f64> {
-    let text = fs::read_to_string(format!("/proc/{pid}/stat"))?;
-    // What stands before the last bracket is a name, with whatever in it.
-    let (_, fields) = text.rsplit_once(')').ok_or(io::ErrorKind::InvalidData)?;
-    let ticks: u64 = fields
-        .split_whitespace()
-        .skip(11)
-        .take(2)
-        .filter_map(|field| field.parse::<u64>().ok())
-        .sum();
-    Ok(ticks as f64 / 100.0)
+/// Seconds.
+fn directly(docker: &Docker, expected: u64) -> io::Result<f64> {
+    read_log(&mut docker.connect(), expected, |connection| {
+        connection.send("GET", LOG, None)
+    })
 }
 
 /// Seconds.
-fn read_directly(docker: &Docker, expected: u64) -> io::Result<f64> {
-    let mut connection = docker.connect();
-    let begin = Instant::now();
-    connection.send("GET", LOG, None)?;
-    assert_eq!(connection.head(false)?.status, 200);
-    let (mut buffer, mut bytes) = (vec![0; READ_BYTES], 0);
-    loop {
-        match connection.read(&mut buffer)? {
-            0 => break,
-            count => bytes += count as u64,
-        }
-    }
-    assert_eq!(bytes, expected, "the log is not whole");
-    Ok(begin.elapsed().as_secs_f64())
-}
-
 fn read_through(environment: &Environment, expected: u64) -> f64 {
     let begin = Instant::now();
     let stream = environment.stream("GET", LOG, Body::None);
@@ -322,10 +256,10 @@ fn archives(out: &mut impl Write, scene: &Scene) -> io::Result<()> {
                 "an archive of {mib} MiB up: {:.1} s",
                 begin.elapsed().as_secs_f64()
             )?;
-            memory(out, "under that archive", agent)?;
+            memory(out, "under that archive", agent.pid())?;
             continue;
         }
-        memory(out, "under another", agent)?;
+        memory(out, "under another", agent.pid())?;
         let begin = Instant::now();
         assert!(scene.asker.get() > mib << 20, "the archive is not whole");
         writeln!(
@@ -333,7 +267,7 @@ fn archives(out: &mut impl Write, scene: &Scene) -> io::Result<()> {
             "an archive of {mib} MiB down: {:.1} s",
             begin.elapsed().as_secs_f64()
         )?;
-        memory(out, "under that archive", agent)?;
+        memory(out, "under that archive", agent.pid())?;
     }
     Ok(())
 }

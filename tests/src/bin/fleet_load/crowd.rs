@@ -6,10 +6,11 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use harness::fleet::{Coordinator, Crowd, Observer, now};
+use harness::load::{at, memory, processor};
 use harness::{Connection, pace, pair};
 use tokio::time::{MissedTickBehavior, interval};
 
-use super::{Options, ROUNDS, at, memory};
+use super::{Options, ROUNDS};
 
 /// Lists that one round asks for.
 const LISTS: usize = 20;
@@ -28,7 +29,7 @@ pub(crate) fn report(out: &mut impl Write, options: &Options) -> io::Result<()> 
 fn report_in(out: &mut impl Write, options: &Options, dir: &Path) -> io::Result<()> {
     let runtime = tokio::runtime::Runtime::new()?;
     let coordinator = Coordinator::start(&dir.join("coordinator"));
-    memory::report(out, "without nodes", coordinator.pid())?;
+    memory(out, "without nodes", coordinator.pid())?;
     let begin = Instant::now();
     let mut crowd = runtime.block_on(Crowd::enrol(&coordinator, options.nodes, options.containers));
     known(&coordinator, options.nodes * options.containers)?;
@@ -39,20 +40,20 @@ fn report_in(out: &mut impl Write, options: &Options, dir: &Path) -> io::Result<
         options.containers,
         begin.elapsed().as_secs_f64()
     )?;
-    memory::report(out, "with them", coordinator.pid())?;
+    memory(out, "with them", coordinator.pid())?;
     for (what, path) in [
         ("", "/api/nodes"),
         (" with containers", "/api/nodes?containers=true"),
     ] {
         lists(out, what, path, &coordinator)?;
     }
-    memory::report(out, "under lists", coordinator.pid())?;
+    memory(out, "under lists", coordinator.pid())?;
     let key = coordinator.key("load");
     for _ in 0..ROUNDS {
         runtime.block_on(events(out, options, &coordinator, &key, &mut crowd))?;
         syncs(out, dir)?;
     }
-    memory::report(out, "under events", coordinator.pid())
+    memory(out, "under events", coordinator.pid())
 }
 
 /// Waits until so many containers are known.
@@ -109,7 +110,7 @@ async fn events(
         }
         times
     });
-    let before = memory::processor(coordinator.pid())?;
+    let before = processor(coordinator.pid())?;
     let begin = Instant::now();
     let mut tick = interval(Duration::from_secs(1) / options.rate);
     tick.set_missed_tick_behavior(MissedTickBehavior::Burst);
@@ -127,7 +128,7 @@ async fn events(
         at(&mut times, 50),
         at(&mut times, 99),
         at(&mut times, 100),
-        memory::processor(coordinator.pid())? - before
+        processor(coordinator.pid())? - before
     )
 }
 

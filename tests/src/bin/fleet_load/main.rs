@@ -7,11 +7,9 @@
 //! Absolute numbers are the machine's; what stands beside each other was measured in turn.
 
 mod crowd;
-mod memory;
 mod tunnel;
 
 use std::io;
-use std::time::Duration;
 
 /// How often what is compared is measured in turn.
 const ROUNDS: usize = 3;
@@ -67,13 +65,4 @@ fn main() -> io::Result<()> {
         tunnel::report(&mut out, &options)?;
     }
     Ok(())
-}
-
-/// The time below which so many percent of these are, in milliseconds; sorts them.
-fn at(times: &mut [Duration], percent: usize) -> f64 {
-    times.sort_unstable();
-    let place = times.len() * percent / 100;
-    times
-        .get(place.min(times.len().saturating_sub(1)))
-        .map_or(f64::NAN, |time| time.as_secs_f64() * 1e3)
 }

@@ -1,31 +1,22 @@
 //! One real node: what its tunnel adds to a request, and leaves of a log's speed.
 
-use std::io::{self, Read as _, Write};
+use std::io::{self, Write};
 use std::process::Command;
 use std::time::{Duration, Instant};
 
 use harness::daemon::Daemon;
 use harness::fleet::Coordinator;
-use harness::pair::IMAGE;
+use harness::load::{LOG, at, memory, processor, read_log, write_log};
 use harness::{Address, Connection, Pair, binaries, pace};
-use serde_json::json;
 
-use super::{Options, ROUNDS, at, memory};
+use super::{Options, ROUNDS};
 
 /// Requests of one round.
 const REQUESTS: usize = 300;
-/// Bytes of a line of the log, its end included.
-const LINE_BYTES: u64 = 100;
-/// Bytes of the header that stands before each line on its way to a client.
-const FRAME_HEADER_BYTES: u64 = 8;
-/// Bytes asked for at once.
-const READ_BYTES: usize = 256 << 10;
 /// Time for the node to be connected.
 const START_LIMIT: Duration = Duration::from_secs(60);
 /// What is asked over and over.
 const LIST: &str = "/containers/json";
-/// The log's path.
-const LOG: &str = "/containers/log/logs?stdout=true";
 
 /// How Docker is asked.
 struct Way {
@@ -59,18 +50,7 @@ impl Way {
     /// Seconds that all of the log takes.
     fn read(&self, expected: u64) -> io::Result<f64> {
         let mut connection = Connection::open(&self.address)?;
-        let begin = Instant::now();
-        self.ask(&mut connection, LOG)?;
-        assert_eq!(connection.head(false)?.status, 200);
-        let (mut buffer, mut bytes) = (vec![0; READ_BYTES], 0);
-        loop {
-            match connection.read(&mut buffer)? {
-                0 => break,
-                count => bytes += count as u64,
-            }
-        }
-        assert_eq!(bytes, expected, "the log is not whole");
-        Ok(begin.elapsed().as_secs_f64())
+        read_log(&mut connection, expected, |connection| self.ask(connection, LOG))
     }
 }
 
@@ -108,8 +88,8 @@ pub(crate) fn report(out: &mut impl Write, options: &Options) -> io::Result<()> 
     latency(out, &direct, &through)?;
     let pids = [coordinator.pid(), node.pid()];
     log(out, &pair, [&direct, &through], pids, options.log_mib)?;
-    memory::report(out, "of the coordinator", pids[0])?;
-    memory::report(out, "of the node", pids[1])
+    memory(out, "of the coordinator", pids[0])?;
+    memory(out, "of the node", pids[1])
 }
 
 fn latency(out: &mut impl Write, direct: &Way, through: &Way) -> io::Result<()> {
@@ -130,25 +110,14 @@ fn latency(out: &mut impl Write, direct: &Way, through: &Way) -> io::Result<()> 
 
 fn log(out: &mut impl Write, pair: &Pair, ways: [&Way; 2], pids: [i32; 2], mib: u64) -> io::Result<()> {
     let docker = pair.docker();
-    let lines = mib * 1024 * 1024 / LINE_BYTES;
-    let text = "x".repeat(usize::try_from(LINE_BYTES).map_err(io::Error::other)? - 1);
-    let body = json!({
-        "Image": IMAGE, "Cmd": ["/bin/sh", "-c", format!("yes {text} | head -n {lines}")],
-        "HostConfig": {
-            "NetworkMode": "none", "LogConfig": { "Type": "json-file", "Config": { "max-size": "4g" } }
-        }
-    });
-    docker.create_from("log", &body);
-    docker.start("log");
-    assert_eq!(docker.wait("log"), 0);
-    let expected = lines * (LINE_BYTES + FRAME_HEADER_BYTES);
+    let expected = write_log(&docker, mib);
     let [direct, through] = ways;
     // Once for the disk.
     direct.read(expected)?;
     let rate = |seconds: f64| expected as f64 / 1e6 / seconds;
     for _ in 0..ROUNDS {
         let directly = direct.read(expected)?;
-        let before = (memory::processor(pids[0])?, memory::processor(pids[1])?);
+        let before = (processor(pids[0])?, processor(pids[1])?);
         let passed = through.read(expected)?;
         writeln!(
             out,
@@ -157,8 +126,8 @@ fn log(out: &mut impl Write, pair: &Pair, ways: [&Way; 2], pids: [i32; 2], mib: 
             rate(directly),
             rate(passed),
             directly / passed,
-            memory::processor(pids[0])? - before.0,
-            memory::processor(pids[1])? - before.1
+            processor(pids[0])? - before.0,
+            processor(pids[1])? - before.1
         )?;
     }
     docker.delete("/containers/log").expect(204);
