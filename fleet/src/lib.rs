@@ -19,5 +19,6 @@ mod kept;
 pub mod limits;
 pub mod node;
 pub mod proto;
+mod stop;
 pub mod tunnel;
 mod uuid;

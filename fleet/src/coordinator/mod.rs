@@ -21,8 +21,8 @@ use std::io;
 
 use tokio::runtime::{Builder, Runtime};
 
-use crate::hawser::stop;
 use crate::limits::BLOCKING_THREADS;
+use crate::stop;
 use run::Coordinator;
 
 pub use settings::{Access, Arguments, KeyOrder, Order, Place, PortOrder, SelfHosted, Settings};
@@ -65,7 +65,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CoordinatorError> {
         let nodes = coordinator.nodes_address().map_err(CoordinatorError::System)?;
         let users = coordinator.users_address().map_err(CoordinatorError::System)?;
         tracing::info!(%nodes, %users, "listening");
-        coordinator.serve(stop()).await
+        coordinator.serve(stop::asked()).await
     })
 }
 
@@ -74,7 +74,7 @@ pub fn run(arguments: &Arguments) -> Result<(), CoordinatorError> {
 /// # Errors
 /// What kept it from starting.
 pub fn run_self_hosted(arguments: &SelfHosted) -> Result<(), CoordinatorError> {
-    runtime()?.block_on(self_hosted::run(arguments, stop()))
+    runtime()?.block_on(self_hosted::run(arguments, stop::asked()))
 }
 
 /// As many threads as there are processors, and at least two: what one node floods must not hold up others.

@@ -15,7 +15,7 @@ pub mod standard;
 
 use std::fmt;
 
-use crate::limits;
+use crate::{limits, stop};
 
 #[cfg(fuzzing)]
 pub use edge::fuzzing;
@@ -60,28 +60,10 @@ pub fn run(settings: &Settings) -> Result<(), HawserError> {
         let listen = settings.listen(&mode);
         match mode {
             Mode::Edge(server, token) => edge::run(settings, listen, (server, token)).await,
-            Mode::Standard(token) => standard::run(settings, token, stop()).await,
+            Mode::Standard(token) => standard::run(settings, token, stop::asked()).await,
         }
     });
     // A name that is being looked up is not waited for.
     runtime.shutdown_background();
     outcome
-}
-
-/// Ends when the system asks this process to: SIGTERM or SIGINT.
-pub(crate) async fn stop() {
-    use tokio::signal::unix::{SignalKind, signal};
-    let terminate = signal(SignalKind::terminate());
-    let interrupt = signal(SignalKind::interrupt());
-    match (terminate, interrupt) {
-        (Ok(mut terminate), Ok(mut interrupt)) => {
-            tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            }
-        }
-        // Without them the signal itself ends this process.
-        _ => std::future::pending().await,
-    }
-    tracing::info!("asked to end");
 }

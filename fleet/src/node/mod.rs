@@ -27,10 +27,11 @@ use tokio::time::{sleep, timeout};
 use crate::backoff::Backoff;
 use crate::dial::{self, Proxies, Target, Trust};
 use crate::docker::{Address, Docker};
-use crate::hawser::{self, Token, stop};
+use crate::hawser::{self, Token};
 use crate::limits::{self, DELAY_UNWANTED, DIAL};
 use crate::proto::fleet_client::FleetClient;
 use crate::proto::{Hello, Reason};
+use crate::stop;
 use channel::{Channel, Moving};
 use identity::{Identity, Wishes};
 use session::{Ended, Failure, Visitor};
@@ -86,7 +87,7 @@ pub fn run(arguments: &Arguments) -> Result<(), NodeError> {
         .max_blocking_threads(limits::BLOCKING_THREADS)
         .build()
         .map_err(NodeError::System)?;
-    let outcome = runtime.block_on(async { Node::new(&arguments.settings)?.run(stop()).await });
+    let outcome = runtime.block_on(async { Node::new(&arguments.settings)?.run(stop::asked()).await });
     // A name that is being looked up is not waited for.
     runtime.shutdown_background();
     outcome

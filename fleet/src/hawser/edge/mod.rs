@@ -39,11 +39,11 @@ use super::compose::{CAPABILITIES, Runner};
 use super::identity::Identity;
 use super::message::{Incoming, Outgoing, PROTOCOL, ServerError};
 use super::settings::{Server, Settings, Token};
-use super::{HawserError, about, stop};
+use super::{HawserError, about};
 use crate::access::Role;
 use crate::dial::{Proxies, Trust};
 use crate::docker::Docker;
-use crate::limits;
+use crate::{limits, stop};
 
 /// Why a connection ended, or none began.
 #[derive(Debug)]
@@ -123,7 +123,7 @@ pub(super) async fn run(
     let mut checking = JoinSet::new();
     checking.spawn(health::serve(listen, Arc::clone(&edge.health)));
     let mut delays = Backoff::new(settings.reconnect_delay.0, settings.max_reconnect_delay.0);
-    let mut stop = pin!(stop());
+    let mut stop = pin!(stop::asked());
     loop {
         tracing::info!(server = %edge.server, "connecting");
         let Some(Ended { lived, failure }) = edge.connect(stop.as_mut()).await else {
